@@ -1,0 +1,1 @@
+//! Real ports and real nodes for tests.
