@@ -1,0 +1,163 @@
+//! The environment variables, read once for each process.
+//!
+//! Nothing else in the crate reads the environment, so that a test which changes a variable
+//! while it runs cannot make two parts of the crate disagree.
+
+use std::env;
+use std::ffi::OsString;
+use std::sync::OnceLock;
+
+/// What the environment said when the process first asked.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Config {
+    /// `PORT_TEST_RANGE`, not yet parsed: the error belongs to the allocator.
+    pub(crate) range: Option<String>,
+    /// `PORT_TEST_DEBUG`: print leases and statistics to stderr.
+    pub(crate) debug: bool,
+    /// `PORT_TEST_KEEP`: when data directories stay.
+    pub(crate) keep: Keep,
+    /// `PORT_TEST_TIMEOUT_SCALE`: a finite, positive factor for every timeout.
+    pub(crate) timeout_scale: f64,
+    /// `CI`: services of the machine are none of our business there.
+    pub(crate) ci: bool,
+    /// One text for each malformed variable, naming it. The defaults are in force for those, and
+    /// whoever runs a test must fail it with these texts: a misspelt setting is never ignored.
+    pub(crate) errors: Vec<String>,
+}
+
+/// When a test's directories are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// After every test.
+    Always,
+    /// After a test that failed.
+    Failure,
+    /// Not even then.
+    Never,
+}
+
+/// The process's configuration.
+pub(crate) fn get() -> &'static Config {
+    static CONFIG: OnceLock<Config> = OnceLock::new();
+    CONFIG.get_or_init(|| read(|name| env::var_os(name)))
+}
+
+/// Takes the environment as a function, so that tests need not change the real one.
+fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
+    // What is not UTF-8 cannot be a legal value either: the replacement characters make it
+    // malformed, and the error can show it.
+    let text = |name: &str| variable(name).map(|value| value.to_string_lossy().into_owned());
+    let mut errors = Vec::new();
+
+    let keep = match text("PORT_TEST_KEEP").as_deref() {
+        None | Some("failure") => Keep::Failure,
+        Some("always") => Keep::Always,
+        Some("never") => Keep::Never,
+        Some(other) => {
+            errors.push(format!(
+                "PORT_TEST_KEEP={other:?} is none of `always`, `failure` and `never`"
+            ));
+            Keep::Failure
+        }
+    };
+
+    let timeout_scale = match text("PORT_TEST_TIMEOUT_SCALE") {
+        None => 1.0,
+        Some(value) => match value.trim().parse::<f64>() {
+            Ok(scale) if scale.is_finite() && scale > 0.0 => scale,
+            _ => {
+                errors.push(format!(
+                    "PORT_TEST_TIMEOUT_SCALE={value:?} is not a finite number above 0, like `2.5`"
+                ));
+                1.0
+            }
+        },
+    };
+
+    Config {
+        range: text("PORT_TEST_RANGE"),
+        debug: text("PORT_TEST_DEBUG").is_some_and(|value| is_on(&value)),
+        keep,
+        timeout_scale,
+        ci: text("CI").is_some_and(|value| is_on(&value)),
+        errors,
+    }
+}
+
+/// How CI systems and people switch a flag off: by an empty text, `0` or `false`.
+fn is_on(value: &str) -> bool {
+    !matches!(value, "" | "0" | "false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Config {
+        read(|name| {
+            let pair = pairs.iter().find(|(key, _)| *key == name)?;
+            Some(OsString::from(pair.1))
+        })
+    }
+
+    #[test]
+    fn an_empty_environment_means_the_defaults() {
+        assert_eq!(
+            with(&[]),
+            Config {
+                range: None,
+                debug: false,
+                keep: Keep::Failure,
+                timeout_scale: 1.0,
+                ci: false,
+                errors: Vec::new(),
+            }
+        );
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        assert_eq!(
+            with(&[
+                ("PORT_TEST_RANGE", "20000-20010"),
+                ("PORT_TEST_DEBUG", "1"),
+                ("PORT_TEST_KEEP", "always"),
+                ("PORT_TEST_TIMEOUT_SCALE", "2.5"),
+                ("CI", "true"),
+            ]),
+            Config {
+                range: Some("20000-20010".to_owned()),
+                debug: true,
+                keep: Keep::Always,
+                timeout_scale: 2.5,
+                ci: true,
+                errors: Vec::new(),
+            }
+        );
+    }
+
+    #[test]
+    fn flags_can_be_off() {
+        for off in ["", "0", "false"] {
+            let config = with(&[("CI", off), ("PORT_TEST_DEBUG", off)]);
+            assert!(!config.ci && !config.debug, "{off:?}");
+        }
+    }
+
+    #[test]
+    fn malformed_values_are_reported_with_their_variable() {
+        for scale in ["0", "-1", "inf", "NaN", "fast", ""] {
+            let config = with(&[("PORT_TEST_TIMEOUT_SCALE", scale)]);
+            assert_eq!(config.timeout_scale, 1.0);
+            let [error] = &config.errors[..] else {
+                panic!("{scale:?}: {:?}", config.errors);
+            };
+            assert!(error.contains("PORT_TEST_TIMEOUT_SCALE") && error.contains(scale));
+        }
+        let config = with(&[("PORT_TEST_KEEP", "sometimes")]);
+        let [error] = &config.errors[..] else {
+            panic!("{:?}", config.errors);
+        };
+        assert!(error.contains("PORT_TEST_KEEP") && error.contains("sometimes"));
+    }
+}

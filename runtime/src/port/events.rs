@@ -1,0 +1,37 @@
+//! What an allocator tells: tracing events, and the same on stderr with `PORT_TEST_DEBUG`.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use super::stats::Stats;
+use super::transport::Transport;
+use crate::config;
+
+/// From so many probes on a lease is worth a warning. A probe costs a good microsecond, so that
+/// many take longer than a millisecond, and then nine ports of ten or more were in use.
+const MANY: u32 = 1000;
+
+pub(super) fn leased(port: u16, transport: Transport, probes: u32, elapsed: Duration) {
+    tracing::debug!(target: "port_test", port, %transport, probes, ?elapsed, "leased a port");
+    if probes >= MANY {
+        tracing::warn!(
+            target: "port_test", port, %transport, probes, ?elapsed,
+            "a lease took many probes: the range of ports is nearly full",
+        );
+    }
+    if config::get().debug {
+        // eprintln, which the test harness captures and shows beside its test.
+        eprintln!("port-test: leased {port}/{transport}, {probes} probes, {elapsed:?}");
+        if probes >= MANY {
+            eprintln!("port-test: {probes} probes are many: the range of ports is nearly full");
+        }
+    }
+}
+
+/// The last lease of an allocator was given back.
+pub(super) fn all_given_back(stats: impl FnOnce() -> Stats) {
+    if config::get().debug {
+        // Not eprintln, which panics when stderr is closed: this is called by a drop.
+        let _ = writeln!(io::stderr(), "port-test: {}", stats());
+    }
+}

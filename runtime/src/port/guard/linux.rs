@@ -1,0 +1,256 @@
+//! Linux: a socket that is bound and never listens, and that can be opened for one's own server.
+//!
+//! Measured on Linux 6.18; what everything here rests on:
+//!
+//! - Without SO_REUSEADDR the guard is *exclusive*: it cannot be had while anything uses the port,
+//!   and nothing can bind the port while it is held.
+//! - Setting SO_REUSEADDR on the bound guard *opens* it: a server that sets the option too, as
+//!   nearly all do, binds and listens over it, and then nobody else can. Clearing it closes the
+//!   guard again. Both take effect at once, since the kernel compares each later bind with the
+//!   guard's present option.
+//! - On `[::]` without IPV6_V6ONLY one socket covers every address of both families. On 127.0.0.1
+//!   it would leave `[::1]` and 127.0.0.2 to others.
+//! - listen(2) checks the port once more, so the guard must be open until the server listens.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
+use std::sync::OnceLock;
+
+use socket2::{Domain, Socket, Type};
+
+use super::BACKLOG;
+use crate::port::transport::Transport;
+
+/// What covers the most addresses on this machine.
+#[derive(Debug, Clone, Copy)]
+struct Family {
+    wildcard: IpAddr,
+    /// Whether new sockets are IPv6 only, by the sysctl net.ipv6.bindv6only, and must be told
+    /// otherwise. Asked once, since it is a system call for each socket.
+    clear_v6only: bool,
+}
+
+/// Decided once for the process. An error that says nothing about IPv6, like a full table of open
+/// files, decides nothing.
+fn family() -> io::Result<Family> {
+    static FAMILY: OnceLock<Family> = OnceLock::new();
+    if let Some(family) = FAMILY.get() {
+        return Ok(*family);
+    }
+    let decided = match try_v6() {
+        Ok(clear_v6only) => Family {
+            wildcard: Ipv6Addr::UNSPECIFIED.into(),
+            clear_v6only,
+        },
+        Err(error) if says_no_v6(&error) => Family {
+            wildcard: Ipv4Addr::UNSPECIFIED.into(),
+            clear_v6only: false,
+        },
+        Err(error) => return Err(error),
+    };
+    Ok(*FAMILY.get_or_init(|| decided))
+}
+
+fn try_v6() -> io::Result<bool> {
+    let socket = Socket::new(Domain::IPV6, Type::STREAM, None)?;
+    let only_v6 = socket.only_v6()?;
+    if only_v6 {
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
+    Ok(only_v6)
+}
+
+/// EAFNOSUPPORT without the kernel's module, EADDRNOTAVAIL with addresses disabled, EPERM or
+/// EACCES from a sandbox's filter.
+fn says_no_v6(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL | libc::EPERM | libc::EACCES)
+    )
+}
+
+/// Whether guards protect a server on `address`.
+pub(crate) fn supports(address: IpAddr) -> io::Result<bool> {
+    Ok(address.is_ipv4() || family()?.wildcard.is_ipv6())
+}
+
+/// Sockets that are not bound yet. A bind that failed leaves a socket as it was, so that the next
+/// port costs one bind (1.2 µs) and not a new socket (6.5 µs).
+#[derive(Debug)]
+pub(crate) struct Probe {
+    transport: Transport,
+    tcp: Option<Socket>,
+    udp: Option<Socket>,
+}
+
+impl Probe {
+    pub(crate) fn new(transport: Transport, _address: IpAddr) -> Self {
+        Probe {
+            transport,
+            tcp: None,
+            udp: None,
+        }
+    }
+
+    /// Guards `port`, exclusively. Fails with `AddrInUse` if anything uses it.
+    pub(crate) fn claim(&mut self, port: u16) -> io::Result<Guard> {
+        let family = family()?;
+        // TCP first: most ports that are in use at all are in use there. If only UDP is busy, the
+        // TCP socket is bound and lost.
+        let tcp = match self.transport.has_tcp() {
+            true => Some(family.bind_kept(&mut self.tcp, Type::STREAM, port)?),
+            false => None,
+        };
+        let udp = match self.transport.has_udp() {
+            true => Some(family.bind_kept(&mut self.udp, Type::DGRAM, port)?),
+            false => None,
+        };
+        Ok(Guard {
+            tcp,
+            udp,
+            open: false,
+        })
+    }
+}
+
+impl Family {
+    /// socket2 makes it close-on-exec in the same system call.
+    fn socket(self, kind: Type) -> io::Result<Socket> {
+        let domain = match self.wildcard {
+            IpAddr::V4(_) => Domain::IPV4,
+            IpAddr::V6(_) => Domain::IPV6,
+        };
+        let socket = Socket::new(domain, kind, None)?;
+        if self.clear_v6only {
+            socket.set_only_v6(false)?;
+        }
+        Ok(socket)
+    }
+
+    /// Binds the kept socket, or a new one; keeps it for the next port if that fails.
+    fn bind_kept(self, kept: &mut Option<Socket>, kind: Type, port: u16) -> io::Result<Socket> {
+        let socket = match kept.take() {
+            Some(socket) => socket,
+            None => self.socket(kind)?,
+        };
+        match socket.bind(&SocketAddr::new(self.wildcard, port).into()) {
+            Ok(()) => Ok(socket),
+            Err(error) => {
+                *kept = Some(socket);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether a new socket can be bound to `port` now.
+    fn can_bind(self, kind: Type, port: u16, reuse: bool) -> io::Result<bool> {
+        let socket = self.socket(kind)?;
+        if reuse {
+            socket.set_reuse_address(true)?;
+        }
+        match socket.bind(&SocketAddr::new(self.wildcard, port).into()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Sockets that hold one port.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    tcp: Option<Socket>,
+    udp: Option<Socket>,
+    open: bool,
+}
+
+impl Guard {
+    pub(crate) fn open(&mut self) -> io::Result<()> {
+        self.set_open(true)
+    }
+
+    pub(crate) fn close(&mut self) -> io::Result<()> {
+        self.set_open(false)
+    }
+
+    fn set_open(&mut self, open: bool) -> io::Result<()> {
+        if self.open != open {
+            for socket in self.tcp.iter().chain(&self.udp) {
+                socket.set_reuse_address(open)?;
+            }
+            self.open = open;
+        }
+        Ok(())
+    }
+
+    /// Runs `action` with the guard open, and leaves the guard as it was.
+    fn while_open<T>(&mut self, action: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if self.open {
+            return action();
+        }
+        self.open()?;
+        let result = action();
+        self.close()?;
+        result
+    }
+
+    /// A listener over the guard.
+    pub(crate) fn listen(&mut self, addr: SocketAddr) -> io::Result<TcpListener> {
+        self.while_open(|| {
+            let socket = bind_over(Type::STREAM, addr)?;
+            socket.listen(BACKLOG)?;
+            Ok(socket.into())
+        })
+    }
+
+    /// A UDP socket over the guard.
+    pub(crate) fn udp_socket(&mut self, addr: SocketAddr) -> io::Result<UdpSocket> {
+        self.while_open(|| bind_over(Type::DGRAM, addr).map(Into::into))
+    }
+
+    /// Whether somebody listens, on any address. Measured: over an open guard, another bind with
+    /// SO_REUSEADDR fails only for a listener. Asks the kernel alone; a server sees no connection.
+    pub(crate) fn is_listening(&mut self, addr: SocketAddr) -> io::Result<bool> {
+        let family = family()?;
+        self.while_open(|| Ok(!family.can_bind(Type::STREAM, addr.port(), true)?))
+    }
+
+    /// Gives the port back. Opened first: a child that another thread is spawning may keep copies
+    /// of the sockets for a while, and the option lies in what they share.
+    pub(crate) fn release(mut self) -> io::Result<()> {
+        self.open()
+    }
+}
+
+fn bind_over(kind: Type, addr: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(addr), kind, None)?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    Ok(socket)
+}
+
+/// What stands in the way of a released port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Obstacle {
+    /// Nothing: a bind without SO_REUSEADDR succeeds.
+    None,
+    /// Somebody has it: a listener, or another's guard.
+    Taken,
+    /// A copy of a socket, or what is left of connections.
+    Remains,
+}
+
+/// Looks at a port that is not guarded any more.
+pub(crate) fn obstacle(transport: Transport, addr: SocketAddr) -> io::Result<Obstacle> {
+    let (family, port) = (family()?, addr.port());
+    let tcp = !transport.has_tcp() || family.can_bind(Type::STREAM, port, false)?;
+    let udp = !transport.has_udp() || family.can_bind(Type::DGRAM, port, false)?;
+    Ok(if tcp && udp {
+        Obstacle::None
+    } else if !tcp && !family.can_bind(Type::STREAM, port, true)? {
+        Obstacle::Taken
+    } else {
+        Obstacle::Remains
+    })
+}

@@ -1,0 +1,27 @@
+//! Ports that nobody can steal; usable alone, without nodes.
+//!
+//! `cursor`, `search`, `waiters`, `backoff`, `histogram` and `stats` know no sockets; `guard` is
+//! the only part that knows the operating system.
+
+mod allocator;
+mod backoff;
+mod builder;
+mod cursor;
+mod error;
+mod events;
+mod guard;
+mod histogram;
+mod lease;
+mod range;
+mod search;
+mod stats;
+mod sync;
+mod transport;
+mod waiters;
+
+pub use allocator::PortAllocator;
+pub use builder::AllocatorBuilder;
+pub use error::{AllocError, AllocErrorKind};
+pub use lease::PortLease;
+pub use stats::Stats;
+pub use transport::Transport;
