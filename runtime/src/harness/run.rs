@@ -1,0 +1,155 @@
+//! One test from beginning to end: the only thing that expanded code calls.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+
+use super::inject::Slot;
+use super::report;
+use super::start;
+use super::test::{Flavor, Test};
+use super::verdict::{End, Verdict};
+use crate::config;
+use crate::node::roster::Roster;
+use crate::node::scope::{DEFAULT_TIMEOUT, Scope, scaled, teardown_deadline};
+use crate::node::threads::Threads;
+use crate::port::PortAllocator;
+
+/// A test's body: `Err` says what it failed with.
+pub type Body<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
+
+/// Runs a test: starts the nodes, runs the body, takes everything down, and panics if it failed.
+///
+/// # Panics
+///
+/// The test failed: with the body's own panic, or else with what went wrong.
+#[track_caller]
+pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
+    let timeout = scaled(test.timeout().unwrap_or(DEFAULT_TIMEOUT));
+    let scope = Scope::new(
+        test.package.unwrap_or("unknown-package"),
+        test.name,
+        Some(timeout),
+    );
+    let threads = Threads::default();
+    let end = match (
+        config::get().errors.first(),
+        runtime(test.flavor, &threads, &scope),
+    ) {
+        (Some(error), _) => End::NotStarted(error.clone()),
+        (None, Err(error)) => {
+            End::NotStarted(format!("the test's runtime cannot be made: {error}"))
+        }
+        (None, Ok(runtime)) => {
+            scope.directory.remove_earlier();
+            let end = live(test, &scope, slots, body, &runtime, Location::caller());
+            return conclude(test, &scope, end, runtime, &threads);
+        }
+    };
+    Verdict::new(end, Vec::new(), Vec::new()).conclude(test, &scope, String::new());
+}
+
+fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Result<Runtime> {
+    let mut builder = match flavor {
+        Flavor::CurrentThread => Builder::new_current_thread(),
+        #[cfg(feature = "rt-multi-thread")]
+        Flavor::MultiThread { worker_threads } => {
+            let mut builder = Builder::new_multi_thread();
+            worker_threads.map(|count| builder.worker_threads(count));
+            builder
+        }
+    };
+    threads.watch(&mut builder, scope);
+    builder.enable_all().build()
+}
+
+/// Starts the nodes and runs the body, until the first of them fails or time is up.
+fn live(
+    test: &Test,
+    scope: &Arc<Scope>,
+    slots: &[&Slot],
+    body: Body<'_>,
+    runtime: &Runtime,
+    caller: &'static Location<'static>,
+) -> End {
+    let _entered = scope.enter();
+    let roster = Roster::of_arguments(scope);
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        // The body is moved into the future, so that what it holds is dropped inside the runtime.
+        runtime.block_on(async move {
+            let lived = async {
+                if let Err(error) = start::start(test, slots, &roster, caller).await {
+                    return End::NotStarted(crate::error::chain(&error));
+                }
+                body.await.map_or_else(End::Failed, |()| End::Passed)
+            };
+            let deadline = scope.deadline.expect("a test has a deadline");
+            tokio::select! {
+                biased;
+                end = lived => end,
+                // Described here, while the waits that are pending have not been dropped yet.
+                () = tokio::time::sleep_until(deadline.into()) => End::TimedOut(report::pending(scope)),
+            }
+        })
+    }));
+    ended.unwrap_or_else(End::Panicked)
+}
+
+/// Takes everything down, whatever happened, and judges the test.
+fn conclude(test: &Test, scope: &Arc<Scope>, end: End, runtime: Runtime, threads: &Threads) {
+    let nodes = report::nodes(scope);
+    let deadline = teardown_deadline();
+    let mut failures = Vec::new();
+    // Clients first: the body's tasks must not see the nodes go.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())) {
+        failures.push(format!(
+            "a task of the test panicked when dropped: {}",
+            crate::panic::text(&payload)
+        ));
+    }
+    for roster in scope.disown() {
+        failures.extend(roster.take_down(deadline));
+    }
+    match threads.wait_until(deadline) {
+        0 => {}
+        left => failures.push(format!(
+            "{left} threads of the test's runtime did not end: a blocking task hangs"
+        )),
+    }
+    if config::get().debug {
+        eprintln!(
+            "port_test: {}: {}",
+            test.name,
+            PortAllocator::global().stats()
+        );
+    }
+    Verdict::new(end, scope.deaths(), failures).conclude(test, scope, nodes);
+}
+
+impl Verdict {
+    /// Keeps or removes the directory, reports a failure, and panics with it.
+    fn conclude(self, test: &Test, scope: &Scope, nodes: String) {
+        let passed = self.passed(&test.should_panic);
+        let (kept, unremoved) = match scope.directory.finish(!passed) {
+            Ok(kept) => (kept, None),
+            Err(error) => (
+                None,
+                Some(format!("the test's directory cannot be removed: {error}")),
+            ),
+        };
+        let verdict = self.and_failures(unremoved);
+        let passed = verdict.passed(&test.should_panic);
+        if !passed {
+            eprintln!(
+                "{}",
+                report::failure(test, &verdict, &nodes, kept.as_deref())
+            );
+        }
+        if let Some(payload) = verdict.into_panic(passed, &test.should_panic) {
+            resume_unwind(payload);
+        }
+    }
+}

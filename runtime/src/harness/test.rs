@@ -1,0 +1,66 @@
+//! What the expansion says about a test.
+
+use std::time::Duration;
+
+use super::count::Nodes;
+
+/// One test, as the attribute wrote it down.
+pub struct Test {
+    /// Its full path, from the name of the crate on.
+    pub name: &'static str,
+    /// The package it belongs to, where cargo builds it.
+    pub package: Option<&'static str>,
+    /// Where it is.
+    pub file: &'static str,
+    /// Where it is.
+    pub line: u32,
+    /// How many nodes were asked for.
+    pub nodes: Nodes,
+    /// The ports of each node, if the attribute names them.
+    pub ports: Option<&'static [&'static str]>,
+    /// The time limit in milliseconds, if the attribute names one.
+    pub timeout_ms: Option<u64>,
+    /// The runtime of the body.
+    pub flavor: Flavor,
+    /// Whether a panic is what the test wants.
+    pub should_panic: ShouldPanic,
+}
+
+impl Test {
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis)
+    }
+}
+
+/// The runtime that the body runs on.
+#[derive(Clone, Copy)]
+pub enum Flavor {
+    /// All on the test's thread.
+    CurrentThread,
+    /// On worker threads, as many as there are cores unless said otherwise.
+    #[cfg(feature = "rt-multi-thread")]
+    MultiThread {
+        /// How many.
+        worker_threads: Option<usize>,
+    },
+}
+
+/// `#[should_panic]`, which the harness has to know to tell success from failure.
+pub enum ShouldPanic {
+    /// A panic is a failure.
+    No,
+    /// A panic is a success.
+    Yes,
+    /// A panic with this text in its message is a success.
+    With(&'static str),
+}
+
+impl ShouldPanic {
+    pub(super) fn expects(&self, message: &str) -> bool {
+        match self {
+            Self::No => false,
+            Self::Yes => true,
+            Self::With(text) => message.contains(text),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Whether a test passed.
+
+use crate::node::scope::Death;
+use crate::panic::{self, Payload};
+
+use super::test::ShouldPanic;
+
+/// How the body of a test ended.
+pub(super) enum End {
+    Passed,
+    /// It returned an error.
+    Failed(String),
+    Panicked(Payload),
+    /// What was pending then.
+    TimedOut(String),
+    /// The body was not called.
+    NotStarted(String),
+}
+
+/// All that went wrong with a test, the first being what it fails with.
+pub(super) struct Verdict {
+    end: End,
+    deaths: Vec<Death>,
+    /// Of the teardown.
+    failures: Vec<String>,
+}
+
+impl Verdict {
+    pub(super) fn new(end: End, deaths: Vec<Death>, failures: Vec<String>) -> Self {
+        Self {
+            end,
+            deaths,
+            failures,
+        }
+    }
+
+    pub(super) fn and_failures(mut self, more: Option<String>) -> Self {
+        self.failures.extend(more);
+        self
+    }
+
+    /// What went wrong, one item each, the cause of the failure first.
+    pub(super) fn lines(&self, timeout: &str) -> Vec<String> {
+        let end = match &self.end {
+            End::Passed => None,
+            End::Failed(error) => Some(format!("it returned an error: {error}")),
+            End::Panicked(payload) => Some(format!("it panicked: {}", panic::text(payload))),
+            End::TimedOut(pending) => Some(format!("it took longer than {timeout}{pending}")),
+            End::NotStarted(cause) => Some(cause.clone()),
+        };
+        let deaths = self.deaths.iter().map(|death| {
+            format!(
+                "{} died after {:.1?}: {}",
+                death.node, death.after, death.cause
+            )
+        });
+        let failures = self
+            .failures
+            .iter()
+            .map(|failure| format!("teardown: {failure}"));
+        end.into_iter().chain(deaths).chain(failures).collect()
+    }
+
+    /// Whether nothing went wrong but, perhaps, the panic that was wanted.
+    pub(super) fn passed(&self, should_panic: &ShouldPanic) -> bool {
+        match self.message() {
+            None => true,
+            Some(message) => self.count() == 1 && should_panic.expects(&message),
+        }
+    }
+
+    /// The panic to end the test with.
+    ///
+    /// A test that should panic and did, but failed beside it, must not panic: that would be its success.
+    pub(super) fn into_panic(self, passed: bool, should_panic: &ShouldPanic) -> Option<Payload> {
+        let message = self.message()?;
+        if !passed && should_panic.expects(&message) {
+            return None;
+        }
+        match self.end {
+            End::Panicked(payload) => Some(payload),
+            _ => Some(Box::new(message)),
+        }
+    }
+
+    fn message(&self) -> Option<String> {
+        match &self.end {
+            // libtest compares the text that the body panicked with.
+            End::Panicked(payload) => Some(panic::text(payload).to_owned()),
+            _ => self.lines("its time limit").into_iter().next(),
+        }
+    }
+
+    fn count(&self) -> usize {
+        usize::from(!matches!(self.end, End::Passed)) + self.deaths.len() + self.failures.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn panicked() -> End {
+        End::Panicked(Box::new("boom"))
+    }
+
+    #[test]
+    fn a_panic_is_success_only_where_it_is_wanted() {
+        let verdict = || Verdict::new(panicked(), Vec::new(), Vec::new());
+        assert!(!verdict().passed(&ShouldPanic::No));
+        assert!(verdict().passed(&ShouldPanic::Yes));
+        assert!(verdict().passed(&ShouldPanic::With("oo")));
+        assert!(!verdict().passed(&ShouldPanic::With("bang")));
+        assert!(verdict().into_panic(true, &ShouldPanic::Yes).is_some());
+    }
+
+    #[test]
+    fn a_failure_beside_the_wanted_panic_fails_the_test_by_not_panicking() {
+        let verdict = Verdict::new(panicked(), Vec::new(), vec!["a node hangs".to_owned()]);
+        assert!(!verdict.passed(&ShouldPanic::Yes));
+        assert!(verdict.into_panic(false, &ShouldPanic::Yes).is_none());
+    }
+
+    #[test]
+    fn a_teardown_failure_fails_a_test_that_would_have_passed() {
+        let verdict = Verdict::new(End::Passed, Vec::new(), vec!["a node hangs".to_owned()]);
+        assert!(!verdict.passed(&ShouldPanic::No));
+        assert!(verdict.into_panic(false, &ShouldPanic::No).is_some());
+    }
+}

@@ -1,0 +1,263 @@
+//! The thread and runtime of one run of an in-process node.
+//!
+//! Everything that the node does happens on this thread's runtime, so dropping it is the node's end:
+//! tasks that nobody holds a handle of die with it, and their sockets close.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::mpsc as blocking;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+use super::context::NodeContext;
+use super::life::{Life, TaskEnd};
+use super::member::{Ending, Member, State};
+use super::scope::scaled;
+use super::service::Service;
+use super::threads::Threads;
+use crate::error::{BoxError, chain};
+use crate::panic;
+use crate::retry::{Delays, poll_until};
+
+/// What a node's thread is asked to do.
+pub(crate) enum Command {
+    Kill,
+    Stop,
+    /// Blocks the thread until the other end of `resume` sends or drops.
+    Pause {
+        parked: oneshot::Sender<()>,
+        resume: blocking::Receiver<()>,
+    },
+}
+
+/// How long a node that was asked to stop may take before it is killed.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long a port may still be listened on after everything of its node was dropped. A child that
+/// another thread forks holds a copy of every socket until it executes its program: up to 5 ms were
+/// measured.
+const LAST_LISTENER: Duration = Duration::from_secs(1);
+
+/// [`GRACE`], by the factor of the environment.
+pub(crate) fn grace() -> Duration {
+    scaled(GRACE)
+}
+
+/// Starts the next run of `member`, whose state says what becomes of it.
+///
+/// # Errors
+///
+/// The ports cannot be opened or the thread cannot be made.
+pub(crate) fn launch(member: &Arc<Member>, service: &Service) -> io::Result<()> {
+    member.ports.open()?;
+    let (sender, commands) = mpsc::unbounded_channel();
+    let generation = member.update(|run| {
+        run.state = State::Starting;
+        run.commands = Some(sender);
+        run.generation
+    });
+    let (host, service) = (Arc::clone(member), service.clone());
+    let spawned = std::thread::Builder::new()
+        .name(member.name.clone())
+        .spawn(move || live(&host, generation, &service, commands));
+    match spawned {
+        Ok(thread) => {
+            member.run().thread = Some(thread);
+            Ok(())
+        }
+        Err(error) => {
+            let cause = format!("its thread cannot be made: {error}");
+            member.update(|run| run.state = State::Down(Ending::NotStarted(cause)));
+            Err(error)
+        }
+    }
+}
+
+fn live(
+    member: &Arc<Member>,
+    generation: u32,
+    service: &Service,
+    commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let _entered = member.roster.scope.enter();
+    let threads = Threads::default();
+    member.run().doing = "running a task that does not yield";
+    let ending = match runtime(member, &threads) {
+        Ok(runtime) => {
+            let (life, tasks) = Life::new(runtime.handle().clone());
+            let cx = NodeContext::new(member, generation, &life);
+            let driven = catch_unwind(AssertUnwindSafe(|| {
+                runtime.block_on(drive(member, service, cx, &life, commands, tasks))
+            }));
+            let ending = driven.unwrap_or_else(|payload| {
+                Ending::Leaked(format!(
+                    "dropping its start panicked: {}",
+                    panic::text(&payload)
+                ))
+            });
+            if let Ending::Died(cause) = &ending {
+                member
+                    .roster
+                    .scope
+                    .died(member.label.clone(), cause.clone());
+            }
+            take_down(member, runtime, &threads, ending)
+        }
+        Err(error) => Ending::NotStarted(format!("its runtime cannot be made: {error}")),
+    };
+    member.update(|run| {
+        run.commands = None;
+        run.state = State::Down(ending);
+    });
+}
+
+fn runtime(member: &Arc<Member>, threads: &Threads) -> io::Result<Runtime> {
+    let mut builder = Builder::new_current_thread();
+    threads.watch(&mut builder, &member.roster.scope);
+    builder.enable_all().thread_name(&member.name).build()
+}
+
+/// Runs the node until something ends it.
+async fn drive(
+    member: &Arc<Member>,
+    service: &Service,
+    cx: NodeContext,
+    life: &Life,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut tasks: mpsc::UnboundedReceiver<TaskEnd>,
+) -> Ending {
+    let mut starting = pin!(panic::catch(async {
+        let handle = service.start(cx).await?;
+        wait_for_listener(member).await?;
+        Ok::<_, BoxError>(handle)
+    }));
+    let mut ready = false;
+    loop {
+        tokio::select! {
+            biased;
+            command = commands.recv() => match command {
+                Some(Command::Stop) if ready => return stop(member, life, commands, tasks).await,
+                Some(Command::Pause { parked, resume }) => {
+                    let _ = parked.send(());
+                    // Blocks the whole runtime; that is what a pause is. An error is the other end gone.
+                    let _ = resume.recv();
+                }
+                Some(Command::Kill | Command::Stop) | None => return Ending::Killed,
+            },
+            Some(end) = tasks.recv() => {
+                return if ready { Ending::Died(end.cause()) } else { Ending::NotStarted(end.cause()) };
+            }
+            started = &mut starting, if !ready => match started {
+                Ok(Ok(handle)) => {
+                    ready = true;
+                    member.update(|run| {
+                        run.handle = Some(handle);
+                        run.state = State::Running;
+                    });
+                }
+                Ok(Err(error)) => return Ending::NotStarted(chain(&*error)),
+                Err(payload) => {
+                    return Ending::NotStarted(format!("its start panicked: {}", panic::text(&payload)));
+                }
+            }
+        }
+    }
+}
+
+/// Waits until somebody listens on the first port. Servers that are given a listener, or bind before
+/// they return, pass at once; no kernel event tells of the others, so they are asked for.
+async fn wait_for_listener(member: &Member) -> io::Result<()> {
+    if !member.ports.must_listen() || member.ports.is_listening(0)? {
+        return Ok(());
+    }
+    member.update(|run| run.state = State::Silent);
+    let mut delays = Delays::new();
+    while !member.ports.is_listening(0)? {
+        tokio::time::sleep(delays.next()).await;
+    }
+    Ok(())
+}
+
+/// Lets the node end by itself: until none of its tasks is left, or the grace period is over. If it
+/// never asked to be told, there is nothing to wait for.
+async fn stop(
+    member: &Member,
+    life: &Life,
+    mut commands: mpsc::UnboundedReceiver<Command>,
+    mut tasks: mpsc::UnboundedReceiver<TaskEnd>,
+) -> Ending {
+    member.update(|run| run.state = State::Stopping);
+    if !life.stop() {
+        return Ending::Stopped;
+    }
+    let mut grace = pin!(tokio::time::sleep(grace()));
+    let mut delays = Delays::new();
+    // Supervised tasks are among the runtime's tasks.
+    while life.alive_tasks() > 0 {
+        tokio::select! {
+            biased;
+            _ = commands.recv() => return Ending::Stopped,
+            Some(end) = tasks.recv() => if let Err(cause) = end.while_stopping() {
+                return Ending::Died(cause);
+            },
+            () = &mut grace => return Ending::Stopped,
+            () = tokio::time::sleep(delays.next()) => {}
+        }
+    }
+    // The last task may have reported its failure just before it was gone.
+    while let Ok(end) = tasks.try_recv() {
+        if let Err(cause) = end.while_stopping() {
+            return Ending::Died(cause);
+        }
+    }
+    Ending::Stopped
+}
+
+/// Drops all that the node is made of and sees to it that nothing is left.
+fn take_down(member: &Member, runtime: Runtime, threads: &Threads, ending: Ending) -> Ending {
+    let handle = member.update(|run| {
+        run.state = State::Stopping;
+        run.doing = "dropping its handle";
+        run.handle.take()
+    });
+    let dropped = catch_unwind(AssertUnwindSafe(|| {
+        let _context = runtime.enter();
+        drop(handle);
+        member.run().doing = "dropping its tasks";
+    }));
+    let dropped =
+        dropped.and_then(|()| catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())));
+    member.run().doing = "waiting for its blocking tasks (spawn_blocking)";
+    threads.wait_until_gone();
+    member.run().doing = "waiting for its port to be free";
+    let leak = match (dropped, close_ports(member)) {
+        (Err(payload), _) => Some(format!("dropping it panicked: {}", panic::text(&payload))),
+        (_, Err(what)) => Some(what),
+        _ => None,
+    };
+    match (ending, leak) {
+        (Ending::Killed | Ending::Stopped, Some(leak)) => Ending::Leaked(leak),
+        (ending, _) => ending,
+    }
+}
+
+/// Waits until nobody listens on the node's ports any more, and makes them exclusive.
+fn close_ports(member: &Member) -> Result<(), String> {
+    let deadline = Instant::now() + scaled(LAST_LISTENER);
+    let mut listening = Ok(None);
+    poll_until(deadline, || {
+        listening = member.ports.anybody_listening();
+        !matches!(listening, Ok(Some(_)))
+    });
+    let closed = member.ports.close();
+    match (listening, closed) {
+        (Ok(Some(addr)), _) => Err(format!(
+            "somebody still listens on {addr}; is a clone of its handle alive?"
+        )),
+        (Err(error), _) | (_, Err(error)) => Err(chain(&error)),
+        (Ok(None), Ok(())) => Ok(()),
+    }
+}

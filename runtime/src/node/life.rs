@@ -1,0 +1,138 @@
+//! One run of an in-process node as its own code sees it: its tasks, and the wish that it stop.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use crate::error::{BoxError, chain};
+use crate::panic;
+
+pub(crate) struct Life {
+    runtime: Handle,
+    stopping: watch::Sender<bool>,
+    ends: mpsc::UnboundedSender<TaskEnd>,
+}
+
+impl Life {
+    pub(crate) fn new(runtime: Handle) -> (Arc<Self>, mpsc::UnboundedReceiver<TaskEnd>) {
+        let (ends, receiver) = mpsc::unbounded_channel();
+        let life = Self {
+            runtime,
+            stopping: watch::Sender::new(false),
+            ends,
+        };
+        (Arc::new(life), receiver)
+    }
+
+    /// Runs `task` on the node's runtime and reports its end, unless the node ends first.
+    pub(crate) fn supervise<F>(&self, task: F, spawned_at: &'static Location<'static>)
+    where
+        F: Future<Output: TaskOutput> + Send + 'static,
+    {
+        let ends = self.ends.clone();
+        self.runtime.spawn(async move {
+            let outcome = match panic::catch(task).await {
+                Ok(output) => match output.into_result() {
+                    Ok(()) => Outcome::Returned,
+                    Err(error) => Outcome::Failed(chain(&*error)),
+                },
+                Err(payload) => Outcome::Panicked(panic::text(&payload).to_owned()),
+            };
+            // Nobody receives once the node is going down.
+            let _ = ends.send(TaskEnd {
+                outcome,
+                spawned_at,
+            });
+        });
+    }
+
+    /// Tells the node to stop; whether anybody in it listens.
+    pub(crate) fn stop(&self) -> bool {
+        self.stopping.send_replace(true);
+        self.stopping.receiver_count() > 0
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
+    }
+
+    pub(crate) fn alive_tasks(&self) -> usize {
+        self.runtime.metrics().num_alive_tasks()
+    }
+}
+
+/// The end of a supervised task.
+pub(crate) struct TaskEnd {
+    outcome: Outcome,
+    spawned_at: &'static Location<'static>,
+}
+
+enum Outcome {
+    Returned,
+    Failed(String),
+    Panicked(String),
+}
+
+impl TaskEnd {
+    /// Why this is the end of its node.
+    pub(crate) fn cause(&self) -> String {
+        let (file, line) = (self.spawned_at.file(), self.spawned_at.line());
+        match &self.outcome {
+            Outcome::Returned => format!("its task of {file}:{line} ended early"),
+            Outcome::Failed(error) => format!("its task of {file}:{line} failed: {error}"),
+            Outcome::Panicked(text) => format!("its task of {file}:{line} panicked: {text}"),
+        }
+    }
+
+    /// A node that is stopping may let its tasks end, but they must end well.
+    pub(crate) fn while_stopping(&self) -> Result<(), String> {
+        match self.outcome {
+            Outcome::Returned => Ok(()),
+            Outcome::Failed(_) | Outcome::Panicked(_) => {
+                Err(format!("while stopping, {}", self.cause()))
+            }
+        }
+    }
+}
+
+/// What a task of [`NodeContext::spawn`](crate::NodeContext::spawn) may return: nothing, a `Result`, or
+/// never.
+pub trait TaskOutput: Send {
+    /// The task's error, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// The task returned `Err`.
+    fn into_result(self) -> Result<(), BoxError>;
+}
+
+impl TaskOutput for () {
+    fn into_result(self) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// A task that loops for ever returns `!`, which stable Rust cannot name but can describe.
+pub trait Returns {
+    /// What it returns.
+    type Output;
+}
+
+impl<T> Returns for fn() -> T {
+    type Output = T;
+}
+
+impl TaskOutput for <fn() -> ! as Returns>::Output {
+    fn into_result(self) -> Result<(), BoxError> {
+        self
+    }
+}
+
+impl<T: Send, E: Into<BoxError> + Send> TaskOutput for Result<T, E> {
+    fn into_result(self) -> Result<(), BoxError> {
+        self.map(drop).map_err(Into::into)
+    }
+}

@@ -1,0 +1,46 @@
+//! The threads that a runtime makes besides its own: counted, so that its end can be waited for.
+//!
+//! Dropping a runtime waits for its blocking tasks for ever, and shutting it down in the background does
+//! not wait for them at all.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::runtime::Builder;
+
+use super::scope::Scope;
+use crate::sync::lock;
+
+#[derive(Clone, Default)]
+pub(crate) struct Threads(Arc<(Mutex<usize>, Condvar)>);
+
+impl Threads {
+    /// Counts the threads of the runtime that `builder` builds, and makes `scope` theirs.
+    pub(crate) fn watch(&self, builder: &mut Builder, scope: &Arc<Scope>) {
+        let (start, stop, scope) = (self.clone(), self.clone(), Arc::clone(scope));
+        builder
+            .on_thread_start(move || {
+                *lock(&start.0.0) += 1;
+                // For the thread's whole life: it works for one test only.
+                std::mem::forget(scope.enter());
+            })
+            .on_thread_stop(move || {
+                *lock(&stop.0.0) -= 1;
+                stop.0.1.notify_all();
+            });
+    }
+
+    pub(crate) fn wait_until_gone(&self) {
+        let (count, changed) = &*self.0;
+        let gone = changed.wait_while(lock(count), |count| *count > 0);
+        drop(gone.unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits no longer than until `deadline`; how many threads are left.
+    pub(crate) fn wait_until(&self, deadline: Instant) -> usize {
+        let (count, changed) = &*self.0;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let waited = changed.wait_timeout_while(lock(count), left, |count| *count > 0);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
