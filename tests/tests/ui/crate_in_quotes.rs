@@ -1,0 +1,6 @@
+use port_test::port_test;
+
+#[port_test(crate = "port_test")]
+async fn test() {}
+
+fn main() {}

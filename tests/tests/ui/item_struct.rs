@@ -1,0 +1,6 @@
+use port_test::port_test;
+
+#[port_test]
+struct Test;
+
+fn main() {}

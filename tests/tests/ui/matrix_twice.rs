@@ -1,0 +1,6 @@
+use port_test::port_test;
+
+#[port_test(nodes = [1, 3, 1])]
+async fn test() {}
+
+fn main() {}

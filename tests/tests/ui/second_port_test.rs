@@ -1,0 +1,7 @@
+use port_test::port_test;
+
+#[port_test]
+#[port_test]
+async fn test() {}
+
+fn main() {}
