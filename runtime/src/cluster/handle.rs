@@ -107,6 +107,8 @@ impl<H> Cluster<H> {
             start_all(std::slice::from_ref(&member), caller).await?;
             let node = TestNode::new(member);
             cluster.0.nodes.push(node.clone());
+            // Whoever searches the list was told that the node runs before it was there.
+            cluster.0.roster.scope.changed();
             Ok(node)
         }
     }

@@ -12,6 +12,8 @@ pub enum Count {
     Rest,
     /// It is no node.
     None,
+    /// It cannot be an argument, which is reported elsewhere.
+    Unknown,
 }
 
 /// What the attribute says about the number of nodes.
@@ -27,15 +29,28 @@ pub enum Nodes {
 
 /// A type that can be an argument of a test; how many nodes it takes does not depend on how they are
 /// started.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an argument of a `#[port_test]`",
-    label = "cannot be injected",
-    note = "an argument is a `TestNode<H>`, `[TestNode<H>; N]`, `Vec<TestNode<H>>` or `Cluster<H>`, or a shared reference to one of these"
-)]
 pub trait Counted {
     /// How many.
     const COUNT: Count;
 }
+
+/// Has a `COUNT` for every type: that of [`Counted`], which an inherent constant hides, or else that of
+/// [`Uncounted`]. So a type that cannot be an argument is one error, where it is injected, and not a
+/// second one where it is counted.
+pub struct CountOf<T>(std::marker::PhantomData<T>);
+
+impl<T: Counted> CountOf<T> {
+    /// How many.
+    pub const COUNT: Count = T::COUNT;
+}
+
+/// See [`CountOf`].
+pub trait Uncounted {
+    /// Nobody knows.
+    const COUNT: Count = Count::Unknown;
+}
+
+impl<T> Uncounted for CountOf<T> {}
 
 /// Checks that the number of nodes and the arguments agree. A matrix brings all its numbers.
 ///
@@ -44,7 +59,10 @@ pub trait Counted {
 /// They do not; in a constant, that is a compile error at the caller.
 #[track_caller]
 pub const fn check_count(nodes: &[Nodes], arguments: &[Count]) {
-    let (fixed, rests) = sum(arguments);
+    let (fixed, rests, unknown) = sum(arguments);
+    if unknown > 0 {
+        return;
+    }
     if rests > 1 {
         panic!(
             "two arguments take all nodes that are left, so none of them can be told how many: make one of them an array, `[TestNode<..>; 2]`"
@@ -88,23 +106,24 @@ const fn check(nodes: Nodes, fixed: usize, rest: bool) {
     panic!("{}", text.as_str());
 }
 
-/// The nodes that arguments take for certain, and how many take the rest.
-const fn sum(arguments: &[Count]) -> (usize, usize) {
-    let (mut fixed, mut rests, mut i) = (0, 0, 0);
+/// The nodes that arguments take for certain, how many take the rest, and how many are unknown.
+const fn sum(arguments: &[Count]) -> (usize, usize, usize) {
+    let (mut fixed, mut rests, mut unknown, mut i) = (0, 0, 0, 0);
     while i < arguments.len() {
         match arguments[i] {
             Count::Fixed(count) => fixed += count,
             Count::Rest => rests += 1,
             Count::None => {}
+            Count::Unknown => unknown += 1,
         }
         i += 1;
     }
-    (fixed, rests)
+    (fixed, rests, unknown)
 }
 
 /// How many nodes each argument gets, in order. [`check_count`] has been there.
 pub(super) fn share(nodes: Nodes, arguments: &[Count]) -> Vec<usize> {
-    let (fixed, _) = sum(arguments);
+    let (fixed, ..) = sum(arguments);
     let all = match nodes {
         Nodes::Given(number) | Nodes::Matrix(number) => number,
         Nodes::Counted => fixed,
@@ -114,7 +133,7 @@ pub(super) fn share(nodes: Nodes, arguments: &[Count]) -> Vec<usize> {
         .map(|argument| match argument {
             Count::Fixed(count) => *count,
             Count::Rest => all.saturating_sub(fixed),
-            Count::None => 0,
+            Count::None | Count::Unknown => 0,
         })
         .collect()
 }

@@ -9,7 +9,7 @@ mod start;
 mod test;
 mod verdict;
 
-pub use count::{Count, Counted, Nodes, check_count};
+pub use count::{Count, CountOf, Counted, Nodes, Uncounted, check_count};
 pub use inject::{Argument, ByNode, ByService, Slot, Start, Taker, argument, argument_by, service};
 pub use outcome::{Return, Returned, ViaDebug, ViaResult, ViaTermination};
 pub use run::{Body, run};

@@ -36,10 +36,10 @@ pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
     );
     let threads = Threads::default();
     let end = match (
-        config::get().errors.first(),
+        config::get().error(),
         runtime(test.flavor, &threads, &scope),
     ) {
-        (Some(error), _) => End::NotStarted(error.clone()),
+        (Some(error), _) => End::NotStarted(error.to_owned()),
         (None, Err(error)) => {
             End::NotStarted(format!("the test's runtime cannot be made: {error}"))
         }
