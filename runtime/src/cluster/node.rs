@@ -41,6 +41,7 @@ use crate::node::NodeContext;
 ///     tokio::net::TcpStream::connect(echo.addr()).await?;
 ///     Ok(())
 /// }
+/// # echoes();
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a node that `#[port_test]` can start",

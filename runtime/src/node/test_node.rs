@@ -35,6 +35,7 @@ use crate::error::Error;
 ///     TcpStream::connect(server.addr()).await?;
 ///     Ok(())
 /// }
+/// # connects();
 /// ```
 pub struct TestNode<H> {
     member: Arc<Member>,
