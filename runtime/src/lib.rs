@@ -78,7 +78,7 @@ mod retry;
 mod sync;
 mod wait;
 
-pub use cluster::{Cluster, ClusterBuilder, ClusterFormation, Node};
+pub use cluster::{Cluster, ClusterBuilder, ClusterFormation, ClusterIter, Node};
 pub use error::{BoxError, Error, ErrorKind};
 pub use node::{NodeContext, Peer, TaskOutput, TestNode};
 pub use port::{

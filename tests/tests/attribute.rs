@@ -160,9 +160,11 @@ async fn the_time_limit_holds() {
 
 /// Documented.
 #[port_test(timeout = "1.5m")]
-#[allow(unused_variables, reason = "shows that other attributes pass through")]
+#[expect(unused_variables, reason = "shows that other attributes pass through")]
 #[cfg(not(any()))]
-pub(crate) async fn other_attributes_pass_through(node: TestNode<()>) {}
+pub(crate) async fn other_attributes_pass_through(node: TestNode<()>) {
+    let unused = 1;
+}
 
 #[port_test]
 #[cfg(any())]

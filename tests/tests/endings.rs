@@ -10,6 +10,7 @@ mod fixture {
     use std::io::Write as _;
 
     use port_test::{BoxError, Cluster, Node, NodeContext, TestNode, eventually, port_test};
+    use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
 
     /// Says something that libtest does not capture.
@@ -36,7 +37,8 @@ mod fixture {
         };
         // A thread is in the list for a moment after it can be joined.
         for _ in 0..1000 {
-            if threads() == 1 {
+            // The one of libtest, and that of this test.
+            if threads() == 2 {
                 break;
             }
             std::thread::yield_now();
@@ -166,6 +168,33 @@ mod fixture {
     #[ignore = "a fixture"]
     async fn waits_in_a_circle(chicken: TestNode<Chicken>, egg: TestNode<Egg>) {
         unreachable!("{chicken:?} {egg:?}");
+    }
+
+    #[port_test(timeout = "400ms")]
+    #[ignore = "a fixture"]
+    async fn exhausts_the_range(_nodes: [TestNode<()>; 3]) {
+        unreachable!();
+    }
+
+    /// Ends well as soon as its only client is gone.
+    async fn attached(cx: NodeContext) -> Result<(), BoxError> {
+        let listener = cx.tcp_listener().await?;
+        cx.spawn(async move {
+            let (mut client, _) = listener.accept().await?;
+            client.read_u8().await
+        });
+        Ok(())
+    }
+
+    #[port_test(service = attached)]
+    #[ignore = "a fixture"]
+    async fn ends_with_its_client(node: TestNode<()>) {
+        mark(&node);
+        let client = tokio::net::TcpStream::connect(node.addr()).await.unwrap();
+        tokio::spawn(async move {
+            let _client = client;
+            pending::<()>().await;
+        });
     }
 
     async fn second_fails(cx: NodeContext) -> Result<TcpListener, BoxError> {
@@ -477,6 +506,22 @@ fn a_wait_in_vain_tells_why_where_and_the_last_error() {
         .says("endings.rs:")
         .says("not today");
     assert!(left.directories());
+}
+
+#[test]
+fn an_exhausted_range_is_named_and_what_was_done_about_it() {
+    // Whichever port this is, the three nodes cannot all have it.
+    let left = run_with("exhausts_the_range", &[("PORT_TEST_RANGE", "28000-28001")]);
+    left.failed()
+        .says("a free port for `main` of node-")
+        .says("attempts");
+}
+
+#[test]
+fn a_node_that_ends_because_the_test_is_over_did_not_die() {
+    let left = run("ends_with_its_client");
+    assert!(left.passed, "{}", left.output);
+    assert!(!left.directories());
 }
 
 #[test]

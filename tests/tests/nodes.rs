@@ -426,7 +426,8 @@ async fn many_things_at_once_are_done_one_after_another(
     cluster: Cluster<Counter>,
 ) -> Result<(), BoxError> {
     let mut tasks = tokio::task::JoinSet::new();
-    for node in cluster.iter().cloned() {
+    for node in &cluster {
+        let node = node.clone();
         tasks.spawn(async move {
             let (killed, restarted) = tokio::join!(node.kill(), node.restart());
             killed?;

@@ -36,7 +36,7 @@ fn says_it_once_under_test_as_well() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .parent()
         .expect("it is in the target directory");
-    let project = target.join("tests/port-test-under-test");
+    let project = target.join("tests/under-test/project");
     write_project(&project);
     let output = Command::new(env!("CARGO"))
         .args([
@@ -48,8 +48,7 @@ fn says_it_once_under_test_as_well() {
             "--message-format=short",
         ])
         .current_dir(&project)
-        // trybuild has compiled the dependencies there.
-        .env("CARGO_TARGET_DIR", target.join("tests/trybuild"))
+        .env("CARGO_TARGET_DIR", target.join("tests/under-test"))
         .output()
         .expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stderr);
@@ -100,8 +99,7 @@ fn write_project(project: &Path) {
     let manifest = format!(
         "[package]\nname = \"port-test-under-test\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
          [workspace]\n\
-         [dependencies]\nport-test = {{ path = {runtime:?} }}\n\
-         tokio = {{ version = \"1\", features = [\"full\"] }}\n"
+         [dependencies]\nport-test = {{ path = {runtime:?} }}\n"
     );
     fs::write(project.join("Cargo.toml"), manifest).expect("the project can be written");
     fs::write(project.join("src/lib.rs"), "").expect("the project can be written");

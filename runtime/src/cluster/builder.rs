@@ -30,6 +30,10 @@ impl<H: Send + Sync + 'static> Cluster<H> {
     /// A cluster of nodes that `service` starts, one node with one port unless the builder is told
     /// otherwise.
     ///
+    /// For a type that implements [`Node`] there is [`node_builder`](Self::node_builder): it knows the ports
+    /// of the type and lets its nodes form their cluster, which this one does not, even if `service` is
+    /// the type's own start function.
+    ///
     /// Inside a `#[port_test]`, the nodes are the test's: its deadline is theirs, and they go down when
     /// it ends. Anywhere else they go down with the last clone of the cluster, and each wait may take
     /// sixty seconds.
@@ -152,7 +156,7 @@ impl<H: Send + Sync + 'static, F: ClusterFormation<H>> ClusterBuilder<H, F> {
         };
         let mut members = Vec::with_capacity(self.nodes);
         for _ in 0..self.nodes {
-            members.push(spec.add(roster, None).await?);
+            members.push(spec.add(roster, None, caller).await?);
         }
         start_all(&members, caller).await?;
         let cluster = Cluster::new(Arc::clone(roster), spec, members, begun.elapsed(), owner);

@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::list::List;
+use super::list::{self, List};
 use super::owner::Owner;
 use super::search;
 use super::spec::NodeSpec;
@@ -65,8 +65,9 @@ impl<H> Cluster<H> {
     }
 
     /// Its nodes, in the order of their ids.
-    pub fn iter(&self) -> impl Iterator<Item = &TestNode<H>> {
-        self.0.nodes.iter()
+    #[must_use]
+    pub fn iter(&self) -> ClusterIter<'_, H> {
+        ClusterIter(self.0.nodes.iter())
     }
 
     /// The node called `name`.
@@ -103,7 +104,7 @@ impl<H> Cluster<H> {
     pub fn add_node(&self) -> impl Future<Output = Result<TestNode<H>, Error>> + Send + use<H> {
         let (cluster, caller) = (self.clone(), Location::caller());
         async move {
-            let member = cluster.0.spec.add(&cluster.0.roster, None).await?;
+            let member = cluster.0.spec.add(&cluster.0.roster, None, caller).await?;
             start_all(std::slice::from_ref(&member), caller).await?;
             let node = TestNode::new(member);
             cluster.0.nodes.push(node.clone());
@@ -143,6 +144,32 @@ impl<H: Any + Send + Sync> Cluster<H> {
     }
 }
 
+/// The nodes of a cluster, in the order of their ids; those that are added meanwhile come last.
+pub struct ClusterIter<'a, H>(list::Iter<'a, TestNode<H>>);
+
+impl<'a, H> Iterator for ClusterIter<'a, H> {
+    type Item = &'a TestNode<H>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl<'a, H> IntoIterator for &'a Cluster<H> {
+    type Item = &'a TestNode<H>;
+    type IntoIter = ClusterIter<'a, H>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<H> fmt::Debug for ClusterIter<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClusterIter").finish_non_exhaustive()
+    }
+}
+
 impl<H> Index<usize> for Cluster<H> {
     type Output = TestNode<H>;
 
@@ -160,7 +187,9 @@ impl<H> Clone for Cluster<H> {
 
 impl<H> fmt::Display for Cluster<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} nodes, ready in {:.1?}:", self.len(), self.0.ready_in)?;
+        let (count, ready_in) = (self.len(), self.0.ready_in);
+        let nodes = if count == 1 { "node" } else { "nodes" };
+        write!(f, "{count} {nodes}, ready in {ready_in:.1?}:")?;
         for (index, node) in self.iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             write!(f, "{comma} {}", node.name())?;

@@ -1,6 +1,7 @@
 //! A list that grows behind a shared reference and never moves what it holds.
 
 use std::ops::Index;
+use std::slice;
 use std::sync::OnceLock;
 
 /// Nodes can be added to a cluster that others borrow from, and `cluster[i]` hands out references. The
@@ -33,9 +34,29 @@ impl<T> List<T> {
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let chain = std::iter::successors(Some(self), |list| list.more.get().map(Box::as_ref));
-        chain.flat_map(|list| &list.items)
+    pub(crate) fn iter(&self) -> Iter<'_, T> {
+        Iter {
+            items: self.items.iter(),
+            more: &self.more,
+        }
+    }
+}
+
+pub(crate) struct Iter<'a, T> {
+    items: slice::Iter<'a, T>,
+    more: &'a OnceLock<Box<List<T>>>,
+}
+
+impl<'a, T> Iterator for Iter<'a, T> {
+    type Item = &'a T;
+
+    fn next(&mut self) -> Option<&'a T> {
+        loop {
+            match (self.items.next(), self.more.get()) {
+                (None, Some(more)) => *self = more.iter(),
+                (item, _) => return item,
+            }
+        }
     }
 }
 
@@ -44,9 +65,9 @@ impl<T> Index<usize> for List<T> {
 
     #[track_caller]
     fn index(&self, index: usize) -> &T {
-        let length = self.iter().count();
         self.iter().nth(index).unwrap_or_else(|| {
-            panic!("there is no node at index {index}: the cluster has {length} nodes")
+            let length = self.iter().count();
+            panic!("there is no node {index} in a cluster of {length}; the first is 0")
         })
     }
 }
@@ -72,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "no node at index 1: the cluster has 1 nodes")]
+    #[should_panic(expected = "no node 1 in a cluster of 1")]
     fn an_index_out_of_range_says_how_many_there_are() {
         let _ = List::new(vec![0])[1];
     }

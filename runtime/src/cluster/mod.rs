@@ -9,5 +9,5 @@ mod search;
 pub(crate) mod spec;
 
 pub use builder::{ClusterBuilder, ClusterFormation};
-pub use handle::Cluster;
+pub use handle::{Cluster, ClusterIter};
 pub use node::Node;

@@ -9,6 +9,7 @@ use crate::node::member::Member;
 use crate::node::ports::{PortSpec, Ports};
 use crate::node::roster::Roster;
 use crate::node::service::Service;
+use crate::node::start::Caller;
 
 #[derive(Clone)]
 pub(crate) struct NodeSpec {
@@ -36,10 +37,11 @@ impl NodeSpec {
         &self,
         roster: &Arc<Roster>,
         name: Option<&str>,
+        caller: Caller,
     ) -> Result<Arc<Member>, Error> {
         let id = roster.next_id();
         let name = name.map_or_else(|| format!("node-{id}"), str::to_owned);
-        let ports = Ports::lease(&self.ports, &name).await?;
+        let ports = Ports::lease(&self.ports, &name, &roster.scope, caller).await?;
         let member = Member::new(id, name, ports, roster, self.service.clone());
         roster.add(&member);
         Ok(member)

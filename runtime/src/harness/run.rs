@@ -49,7 +49,7 @@ pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
             return conclude(test, &scope, end, runtime, &threads);
         }
     };
-    Verdict::new(end, Vec::new(), Vec::new()).conclude(test, &scope, String::new());
+    Verdict::new(end, Vec::new(), Vec::new()).conclude(test, &scope, &[]);
 }
 
 fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Result<Runtime> {
@@ -62,7 +62,7 @@ fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Re
             builder
         }
     };
-    threads.watch(&mut builder, scope);
+    threads.watch(&mut builder, scope, "test-body");
     builder.enable_all().build()
 }
 
@@ -87,12 +87,14 @@ fn live(
                 body.await.map_or_else(End::Failed, |()| End::Passed)
             };
             let deadline = scope.deadline.expect("a test has a deadline");
-            tokio::select! {
+            let end = tokio::select! {
                 biased;
                 end = lived => end,
                 // Described here, while the waits that are pending have not been dropped yet.
                 () = tokio::time::sleep_until(deadline.into()) => End::TimedOut(report::pending(scope)),
-            }
+            };
+            scope.end_of_body();
+            end
         })
     }));
     ended.unwrap_or_else(End::Panicked)
@@ -126,12 +128,12 @@ fn conclude(test: &Test, scope: &Arc<Scope>, end: End, runtime: Runtime, threads
             PortAllocator::global().stats()
         );
     }
-    Verdict::new(end, scope.deaths(), failures).conclude(test, scope, nodes);
+    Verdict::new(end, scope.deaths(), failures).conclude(test, scope, &nodes);
 }
 
 impl Verdict {
     /// Keeps or removes the directory, reports a failure, and panics with it.
-    fn conclude(self, test: &Test, scope: &Scope, nodes: String) {
+    fn conclude(self, test: &Test, scope: &Scope, nodes: &[report::Seen]) {
         let passed = self.passed(&test.should_panic);
         let (kept, unremoved) = match scope.directory.finish(!passed) {
             Ok(kept) => (kept, None),
@@ -145,7 +147,7 @@ impl Verdict {
         if !passed {
             eprintln!(
                 "{}",
-                report::failure(test, &verdict, &nodes, kept.as_deref())
+                report::failure(test, &verdict, nodes, kept.as_deref())
             );
         }
         if let Some(payload) = verdict.into_panic(passed, &test.should_panic) {

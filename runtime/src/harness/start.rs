@@ -29,7 +29,7 @@ pub(super) async fn start(
     let begun = Instant::now();
     let mut shares = Vec::with_capacity(slots.len());
     for (slot, count) in slots.iter().zip(count::share(test.nodes, &counts)) {
-        shares.push(lease(test, slot.plan(), count, roster).await?);
+        shares.push(lease(test, slot.plan(), count, roster, caller).await?);
     }
     let all: Vec<_> = shares
         .iter()
@@ -56,6 +56,7 @@ async fn lease(
     plan: &Plan,
     count: usize,
     roster: &Arc<Roster>,
+    caller: Caller,
 ) -> Result<(NodeSpec, Vec<Arc<Member>>), Error> {
     let ports = PortSpec::parse_all(test.ports.unwrap_or(plan.ports))?;
     let spec = NodeSpec {
@@ -73,7 +74,7 @@ async fn lease(
     }
     let mut members = Vec::with_capacity(count);
     for _ in 0..count {
-        members.push(spec.add(roster, name).await?);
+        members.push(spec.add(roster, name, caller).await?);
     }
     Ok((spec, members))
 }

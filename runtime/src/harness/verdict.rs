@@ -48,12 +48,19 @@ impl Verdict {
             End::TimedOut(pending) => Some(format!("it took longer than {timeout}{pending}")),
             End::NotStarted(cause) => Some(cause.clone()),
         };
-        let deaths = self.deaths.iter().map(|death| {
-            format!(
-                "{} died after {:.1?}: {}",
-                death.node, death.after, death.cause
-            )
-        });
+        // A start or a wait that a death has ended tells of it already.
+        let told = |death: &Death| end.as_ref().is_some_and(|end| end.contains(&death.cause));
+        let deaths = self
+            .deaths
+            .iter()
+            .filter(|death| !told(death))
+            .map(|death| {
+                format!(
+                    "{} died after {:.1?}: {}",
+                    death.node, death.after, death.cause
+                )
+            });
+        let deaths: Vec<_> = deaths.collect();
         let failures = self
             .failures
             .iter()

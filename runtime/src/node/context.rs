@@ -195,7 +195,10 @@ impl NodeContext {
         sockets::udp_socket(&self.member, index).await
     }
 
-    /// The other nodes of the cluster, as they are now: a node that is added later is in a later answer.
+    /// The other nodes of the cluster, whatever state they are in.
+    ///
+    /// At the first start all of them are listed, ready or not. A node that is added later is in every
+    /// answer from before its own start function is called.
     #[must_use]
     pub fn peers(&self) -> Vec<Peer> {
         let others = self.member.roster.members().into_iter();

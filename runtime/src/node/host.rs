@@ -116,8 +116,8 @@ fn live(
 
 fn runtime(member: &Arc<Member>, threads: &Threads) -> io::Result<Runtime> {
     let mut builder = Builder::new_current_thread();
-    threads.watch(&mut builder, &member.roster.scope);
-    builder.enable_all().thread_name(&member.name).build()
+    threads.watch(&mut builder, &member.roster.scope, &member.name);
+    builder.enable_all().build()
 }
 
 /// Runs the node until something ends it.

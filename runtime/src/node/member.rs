@@ -87,12 +87,35 @@ impl fmt::Display for State {
             Self::Running => f.write_str("running"),
             Self::Paused => f.write_str("paused"),
             Self::Stopping => f.write_str("stopping"),
-            Self::Down(Ending::Killed) => f.write_str("killed"),
-            Self::Down(Ending::Stopped) => f.write_str("stopped"),
-            Self::Down(Ending::NotStarted(cause)) => write!(f, "did not start: {cause}"),
-            Self::Down(Ending::Died(cause)) => write!(f, "died: {cause}"),
-            Self::Down(Ending::Leaked(what)) => write!(f, "down, but {what}"),
+            Self::Down(ending) => ending.fmt(f),
         }
+    }
+}
+
+impl Ending {
+    /// In one or a few words, without the cause.
+    pub(crate) fn short(&self) -> &'static str {
+        match self {
+            Self::Killed => "killed",
+            Self::Stopped => "stopped",
+            Self::NotStarted(_) => "did not start",
+            Self::Died(_) => "died",
+            Self::Leaked(_) => "down, but not all of it",
+        }
+    }
+
+    pub(crate) fn cause(&self) -> Option<&str> {
+        match self {
+            Self::Killed | Self::Stopped => None,
+            Self::NotStarted(cause) | Self::Died(cause) | Self::Leaked(cause) => Some(cause),
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.short())?;
+        self.cause().map_or(Ok(()), |cause| write!(f, ": {cause}"))
     }
 }
 

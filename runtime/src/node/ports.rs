@@ -5,8 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pending::Pending;
+use super::scope::Scope;
+use super::start::Caller;
 use crate::error::{Error, ErrorKind, chain};
-use crate::port::{PortAllocator, PortLease, Transport};
+use crate::port::{AllocErrorKind, PortAllocator, PortLease, Transport};
 use crate::sync::lock;
 
 /// A port as a node asks for it: `raft`, `quic/udp`, `both/tcp+udp`.
@@ -65,18 +68,32 @@ impl Ports {
     ///
     /// # Errors
     ///
-    /// No port could be leased.
-    pub(crate) async fn lease(specs: &[PortSpec], node: &str) -> Result<Self, Error> {
+    /// No port could be leased, a node died meanwhile, or time is up.
+    pub(crate) async fn lease(
+        specs: &[PortSpec],
+        node: &str,
+        scope: &Scope,
+        caller: Caller,
+    ) -> Result<Self, Error> {
+        let allocator = PortAllocator::global();
         let mut named = Vec::with_capacity(specs.len());
         let mut leases = Vec::with_capacity(specs.len());
         for &spec in specs {
-            let lease = PortAllocator::global()
-                .lease_as(spec.transport)
-                .await
-                .map_err(|error| {
-                    let message = format!("no port could be leased for `{}` of {node}", spec.name);
-                    Error::new(ErrorKind::Port, message).caused_by(error)
-                })?;
+            let lease = match allocator.try_lease_as(spec.transport) {
+                Err(error) if error.kind() == AllocErrorKind::Exhausted => {
+                    let what = format!("a free port for `{}` of {node}", spec.name);
+                    let leasing = allocator.lease_as(spec.transport);
+                    let stats = || Some(allocator.stats().to_string());
+                    scope
+                        .wait(Pending::new(what, caller), leasing, stats)
+                        .await?
+                }
+                leased => leased,
+            };
+            let lease = lease.map_err(|error| {
+                let message = format!("no port could be leased for `{}` of {node}", spec.name);
+                Error::new(ErrorKind::Port, message).caused_by(error)
+            })?;
             named.push((spec, lease.addr()));
             leases.push(lease);
         }

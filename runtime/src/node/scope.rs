@@ -22,6 +22,8 @@ const TEARDOWN: Duration = Duration::from_secs(10);
 /// returned by the body instead of being cut off with it; at most [`MAX_MARGIN`].
 const MARGIN_SHARE: u32 = 20;
 const MAX_MARGIN: Duration = Duration::from_secs(1);
+/// Ten years: longer than any test, and far from the end of the clock.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 pub(crate) struct Scope {
     pub(crate) name: String,
@@ -40,6 +42,8 @@ struct Inner {
     deaths: Vec<Death>,
     pending: Vec<(u64, Pending)>,
     last_wait: u64,
+    /// The body is over: whatever ends from now on was asked to.
+    over: bool,
 }
 
 /// A node that ended without having been asked to.
@@ -102,8 +106,17 @@ impl Scope {
 
     pub(crate) fn died(&self, node: String, cause: String) {
         let after = self.started.elapsed();
-        lock(&self.inner).deaths.push(Death { node, cause, after });
+        let mut inner = lock(&self.inner);
+        if !inner.over {
+            inner.deaths.push(Death { node, cause, after });
+        }
+        drop(inner);
         self.changed();
+    }
+
+    /// The body is over. A node whose tasks end because their clients are gone has done nothing wrong.
+    pub(crate) fn end_of_body(&self) {
+        lock(&self.inner).over = true;
     }
 
     pub(crate) fn deaths(&self) -> Vec<Death> {
@@ -118,15 +131,21 @@ impl Scope {
             .collect()
     }
 
-    /// When a wait that begins now has to end.
-    fn wait_deadline(&self) -> Instant {
-        match self.deadline {
+    /// When a wait that begins now has to end: a margin before the test, if it is the test's body that
+    /// waits. A node's wait has the margin too, so that it is still pending, and part of the message,
+    /// when the body's ends.
+    fn wait_deadline(&self, of_node: bool) -> Instant {
+        let (deadline, margin) = match self.deadline {
             Some(deadline) => {
                 let margin = (deadline - self.started) / MARGIN_SHARE;
-                deadline - margin.min(MAX_MARGIN)
+                (deadline, margin.min(MAX_MARGIN))
             }
-            None => Instant::now() + scaled(DEFAULT_TIMEOUT),
-        }
+            None => (
+                Instant::now() + scaled(DEFAULT_TIMEOUT) + MAX_MARGIN,
+                MAX_MARGIN,
+            ),
+        };
+        if of_node { deadline } else { deadline - margin }
     }
 
     /// Drives `work` until it is done, a node of this test dies unasked, or time is up.
@@ -140,20 +159,21 @@ impl Scope {
         work: impl Future<Output = T>,
         detail: impl FnOnce() -> Option<String>,
     ) -> Result<T, Error> {
+        let deadline = self.wait_deadline(wait.waiter.is_some());
         let registered = self.register(wait);
         tokio::select! {
             biased;
             output = work => Ok(output),
-            error = self.end_of_wait(&registered) => {
+            error = self.end_of_wait(&registered, deadline) => {
                 let detail = detail().map(|detail| format!("; {detail}")).unwrap_or_default();
                 Err(Error::new(error.kind(), format!("{error}{detail}")))
             }
         }
     }
 
-    async fn end_of_wait(&self, registered: &Registered<'_>) -> Error {
+    async fn end_of_wait(&self, registered: &Registered<'_>, deadline: Instant) -> Error {
         let mut changes = self.changes();
-        let deadline = tokio::time::sleep_until(self.wait_deadline().into());
+        let deadline = tokio::time::sleep_until(deadline.into());
         tokio::pin!(deadline);
         loop {
             if let Some(death) = self.deaths().first() {
@@ -226,7 +246,9 @@ impl Drop for Entered {
 
 /// `duration`, by the factor of `PORT_TEST_TIMEOUT_SCALE`.
 pub(crate) fn scaled(duration: Duration) -> Duration {
-    duration.mul_f64(config::get().timeout_scale)
+    // Whoever wants no time limit names a huge factor; that must not overflow the clock.
+    let scaled = duration.as_secs_f64() * config::get().timeout_scale;
+    Duration::try_from_secs_f64(scaled).map_or(FOREVER, |scaled| scaled.min(FOREVER))
 }
 
 /// When a node that is asked to go down now must be gone.

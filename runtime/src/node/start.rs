@@ -53,7 +53,7 @@ pub(crate) async fn start_all(members: &[Arc<Member>], caller: Caller) -> Result
             .caused_by(cause)),
         Some((member, ending)) => Err(member.error(
             ErrorKind::Start,
-            &format!("was {} before it was ready", State::Down(ending)),
+            &format!("ended before all were ready: {ending}"),
         )),
     }
 }

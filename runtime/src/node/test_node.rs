@@ -99,6 +99,17 @@ impl<H> TestNode<H> {
         format!("http://{}", self.addr())
     }
 
+    /// `http://` and the address of the port called `name`.
+    ///
+    /// # Panics
+    ///
+    /// There is no port of this name; the message lists those that there are.
+    #[must_use]
+    #[track_caller]
+    pub fn url_of(&self, name: &str) -> String {
+        format!("http://{}", self.addr_of(name))
+    }
+
     /// The address of the port called `name`.
     ///
     /// # Panics

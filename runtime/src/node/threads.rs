@@ -15,15 +15,21 @@ use crate::sync::lock;
 pub(crate) struct Threads(Arc<(Mutex<usize>, Condvar)>);
 
 impl Threads {
-    /// Counts the threads of the runtime that `builder` builds, and makes `scope` theirs.
-    pub(crate) fn watch(&self, builder: &mut Builder, scope: &Arc<Scope>) {
-        let (start, stop, scope) = (self.clone(), self.clone(), Arc::clone(scope));
+    /// Names and counts the threads of the runtime that `builder` builds, and makes `scope` theirs.
+    ///
+    /// tokio asks for a name where it spawns a thread, and calls `on_thread_start` only on the new thread:
+    /// one that is counted there would be overlooked while it has not come so far, and a blocking task
+    /// may still run on it after the runtime is gone.
+    pub(crate) fn watch(&self, builder: &mut Builder, scope: &Arc<Scope>, name: &str) {
+        let (spawn, stop) = (self.clone(), self.clone());
+        let (scope, name) = (Arc::clone(scope), name.to_owned());
         builder
-            .on_thread_start(move || {
-                *lock(&start.0.0) += 1;
-                // For the thread's whole life: it works for one test only.
-                std::mem::forget(scope.enter());
+            .thread_name_fn(move || {
+                *lock(&spawn.0.0) += 1;
+                name.clone()
             })
+            // For the thread's whole life: it works for one test only.
+            .on_thread_start(move || std::mem::forget(scope.enter()))
             .on_thread_stop(move || {
                 *lock(&stop.0.0) -= 1;
                 stop.0.1.notify_all();
