@@ -290,9 +290,14 @@ mod tests {
         assert_eq!(file_name(""), "_");
     }
 
+    /// Another run of these tests may go on beside this one, and one may have been killed.
+    fn of_this_process(name: &str) -> String {
+        format!("directory::{name}::{}", std::process::id())
+    }
+
     #[test]
     fn a_directory_is_private_and_removed_after_success() {
-        let test = TestDirectory::new("port-test", "directory::success");
+        let test = TestDirectory::new("port-test", &of_this_process("success"));
         let path = test.create(Path::new("node-1")).unwrap();
         assert!(path.is_dir());
         #[cfg(unix)]
@@ -304,29 +309,32 @@ mod tests {
             );
         }
         assert_eq!(test.finish(false).unwrap(), None);
-        assert!(!path.parent().unwrap().parent().unwrap().exists());
+        assert!(
+            !path.parent().unwrap().parent().unwrap().exists(),
+            "nor is its parent left"
+        );
     }
 
     #[test]
     fn what_is_kept_is_removed_by_the_next_run_and_never_while_its_test_lives() {
-        let live = TestDirectory::new("port-test", "directory::kept");
+        let live = TestDirectory::new("port-test", &of_this_process("kept"));
         let path = live.create(Path::new("node-1")).unwrap();
         let run = path.parent().unwrap();
         // As a later run sees it: under the name of another run.
         let other = run.with_file_name("ffffffff-1");
         fs::rename(run, &other).unwrap();
-        TestDirectory::new("port-test", "directory::kept").remove_earlier();
+        TestDirectory::new("port-test", &of_this_process("kept")).remove_earlier();
         assert!(other.exists(), "its test still lives");
         assert!(live.finish(true).unwrap().is_some());
-        TestDirectory::new("port-test", "directory::kept").remove_earlier();
+        TestDirectory::new("port-test", &of_this_process("kept")).remove_earlier();
         assert!(!other.exists(), "its test is over");
     }
 
     #[test]
     fn two_tests_of_one_name_get_directories_of_their_own() {
         let (one, two) = (
-            TestDirectory::new("port-test", "directory::twin"),
-            TestDirectory::new("port-test", "directory::twin"),
+            TestDirectory::new("port-test", &of_this_process("twin")),
+            TestDirectory::new("port-test", &of_this_process("twin")),
         );
         assert_ne!(
             one.create(Path::new("x")).unwrap(),
