@@ -20,9 +20,17 @@ pub(crate) struct Config {
     pub(crate) timeout_scale: f64,
     /// `CI`: services of the machine are none of our business there.
     pub(crate) ci: bool,
-    /// One text for each malformed variable, naming it. The defaults are in force for those, and
-    /// whoever runs a test must fail it with these texts: a misspelt setting is never ignored.
-    pub(crate) errors: Vec<String>,
+    /// See [`error`](Self::error).
+    error: Option<String>,
+}
+
+impl Config {
+    /// What is wrong with the variables that are malformed, naming each. The defaults are in force
+    /// for those; whoever runs a test must fail it with this text, since a misspelt setting is
+    /// never ignored.
+    pub(crate) fn error(&self) -> Option<&str> {
+        self.error.as_deref()
+    }
 }
 
 /// When a test's directories are kept.
@@ -80,7 +88,7 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
         keep,
         timeout_scale,
         ci: text("CI").is_some_and(|value| is_on(&value)),
-        errors,
+        error: (!errors.is_empty()).then(|| errors.join("; ")),
     }
 }
 
@@ -110,7 +118,7 @@ mod tests {
                 keep: Keep::Failure,
                 timeout_scale: 1.0,
                 ci: false,
-                errors: Vec::new(),
+                error: None,
             }
         );
     }
@@ -131,7 +139,7 @@ mod tests {
                 keep: Keep::Always,
                 timeout_scale: 2.5,
                 ci: true,
-                errors: Vec::new(),
+                error: None,
             }
         );
     }
@@ -149,15 +157,16 @@ mod tests {
         for scale in ["0", "-1", "inf", "NaN", "fast", ""] {
             let config = with(&[("PORT_TEST_TIMEOUT_SCALE", scale)]);
             assert_eq!(config.timeout_scale, 1.0);
-            let [error] = &config.errors[..] else {
-                panic!("{scale:?}: {:?}", config.errors);
-            };
+            let error = config.error().expect("malformed");
             assert!(error.contains("PORT_TEST_TIMEOUT_SCALE") && error.contains(scale));
         }
-        let config = with(&[("PORT_TEST_KEEP", "sometimes")]);
-        let [error] = &config.errors[..] else {
-            panic!("{:?}", config.errors);
-        };
-        assert!(error.contains("PORT_TEST_KEEP") && error.contains("sometimes"));
+        let config = with(&[
+            ("PORT_TEST_KEEP", "sometimes"),
+            ("PORT_TEST_TIMEOUT_SCALE", "x"),
+        ]);
+        let error = config.error().expect("malformed");
+        for part in ["PORT_TEST_KEEP", "sometimes", "; PORT_TEST_TIMEOUT_SCALE"] {
+            assert!(error.contains(part), "{error}");
+        }
     }
 }

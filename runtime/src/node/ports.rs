@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::pending::Pending;
 use super::scope::Scope;
@@ -58,7 +58,7 @@ fn malformed(text: &str, why: &str) -> Error {
 pub(crate) struct Ports {
     named: Vec<(PortSpec, SocketAddr)>,
     /// In the order of `named`; empty once the test is over.
-    leases: Mutex<Vec<PortLease>>,
+    leases: Mutex<Vec<Arc<PortLease>>>,
     /// Whether the first port was taken for UDP: then nobody needs to listen on it.
     udp_taken: AtomicBool,
 }
@@ -95,7 +95,7 @@ impl Ports {
                 Error::new(ErrorKind::Port, message).caused_by(error)
             })?;
             named.push((spec, lease.addr()));
-            leases.push(lease);
+            leases.push(Arc::new(lease));
         }
         Ok(Self {
             named,
@@ -153,12 +153,12 @@ impl Ports {
     /// Lets the node bind its ports.
     pub(crate) fn open(&self) -> io::Result<()> {
         self.udp_taken.store(false, Ordering::Relaxed);
-        lock(&self.leases).iter().try_for_each(PortLease::open)
+        self.leases().iter().try_for_each(|lease| lease.open())
     }
 
     /// Keeps everybody from binding them.
     pub(crate) fn close(&self) -> io::Result<()> {
-        lock(&self.leases).iter().try_for_each(PortLease::close)
+        self.leases().iter().try_for_each(|lease| lease.close())
     }
 
     pub(crate) fn give_back(&self) {
@@ -193,7 +193,7 @@ impl Ports {
 
     /// An address on which somebody listens.
     pub(crate) fn anybody_listening(&self) -> io::Result<Option<SocketAddr>> {
-        for (lease, (spec, addr)) in lock(&self.leases).iter().zip(&self.named) {
+        for (lease, (spec, addr)) in self.leases().iter().zip(&self.named) {
             if spec.transport != Transport::Udp && lease.is_listening()? {
                 return Ok(Some(*addr));
             }
@@ -201,16 +201,22 @@ impl Ports {
         Ok(None)
     }
 
+    /// Out of the lock: listening may take a while, and a node that is killed must not wait for it.
+    fn leases(&self) -> Vec<Arc<PortLease>> {
+        lock(&self.leases).clone()
+    }
+
     fn with_lease<T>(
         &self,
         index: usize,
         act: impl FnOnce(&PortLease) -> io::Result<T>,
     ) -> io::Result<T> {
-        let leases = lock(&self.leases);
-        let lease = leases
-            .get(index)
-            .ok_or_else(|| io::Error::other("the test is over, its ports are given back"))?;
-        act(lease)
+        match self.leases().get(index) {
+            Some(lease) => act(lease),
+            None => Err(io::Error::other(
+                "the test is over, its ports are given back",
+            )),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -49,9 +49,6 @@ struct Inner {
     space: Result<Space, RangeError>,
     settings: Settings,
     home: Arc<Home>,
-    /// Held by a search for a block. Two at once would stand in each other's way, each with half
-    /// of a block, and both could fail.
-    blocks: Mutex<()>,
 }
 
 /// What the builder decides beside the range.
@@ -60,6 +57,8 @@ pub(super) struct Settings {
     pub(super) transport: Transport,
     pub(super) address: IpAddr,
     pub(super) attempts: u32,
+    /// Only tests change it, to make sure that it was not the clock that ended a wait.
+    pub(super) first_backoff: Duration,
     pub(super) max_backoff: Duration,
 }
 
@@ -74,7 +73,6 @@ impl PortAllocator {
                 space,
                 settings,
                 home,
-                blocks: Mutex::new(()),
             }),
         }
     }
@@ -214,18 +212,11 @@ impl PortAllocator {
     /// ```
     pub fn lease_block(&self, count: u16) -> Result<Vec<PortLease>, AllocError> {
         let started = Instant::now();
-        let Inner {
-            settings,
-            home,
-            blocks,
-            ..
-        } = &*self.inner;
+        let Inner { settings, home, .. } = &*self.inner;
         let space = self.space()?;
         let transport = settings.transport;
         let mut probe = Probe::new(transport, settings.address);
-        let turn = blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let found = space.block(count, |port| probe.claim(port));
-        drop(turn);
         let (block, probed) = found.map_err(|failed| match failed {
             Failed::All(miss) if miss.probed == 0 || miss.denied < miss.probed => {
                 home.counters.failed(miss.probed);
@@ -329,30 +320,31 @@ impl PortAllocator {
 
     async fn lease_by(&self, transport: Transport, pause: Pause) -> Result<PortLease, AllocError> {
         let started = Instant::now();
-        let first = self.search(transport, started);
-        if !is_exhausted(&first) {
-            return first;
-        }
         let Settings {
             attempts,
+            first_backoff,
             max_backoff,
             ..
         } = self.inner.settings;
+        let first = self.search(transport, started);
+        if !is_exhausted(&first) || attempts == 1 {
+            return first;
+        }
         let waiting = self.inner.home.waiters.enter();
-        let mut backoff = Backoff::new(max_backoff);
+        let mut backoff = Backoff::new(first_backoff, max_backoff);
         let mut attempt = 1;
         loop {
             let (began, delay) = (Instant::now(), backoff.next_delay());
             loop {
-                let mut notified = pin!(waiting.notified());
-                // Before the search: see `Waiters`.
-                notified.as_mut().enable();
+                // Made before the search: see `Waiters`.
+                let notified = pin!(waiting.notified());
                 let result = self.search(transport, started);
                 if !is_exhausted(&result) {
                     return result;
                 }
                 if attempt == attempts {
-                    return result.map_err(|error| error.after(attempts));
+                    let range = &self.space()?.range;
+                    return result.map_err(|error| error.after(attempts, range));
                 }
                 // A wake that others were quicker to use costs no attempt, and the delay goes on.
                 let left = delay.saturating_sub(began.elapsed());
@@ -422,4 +414,347 @@ enum Pause {
 /// The one result that waiting can change.
 fn is_exhausted(result: &Result<PortLease, AllocError>) -> bool {
     matches!(result, Err(error) if error.kind() == AllocErrorKind::Exhausted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::error::Error;
+    use std::net::{Ipv6Addr, UdpSocket};
+    use std::thread;
+
+    const ALL: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Both];
+
+    /// Leases that make up a range of `count` ports, which others leave alone as long as the
+    /// leases live, and an allocator for exactly that range.
+    fn small(count: u16, transport: Transport) -> (Vec<PortLease>, AllocatorBuilder) {
+        let ports = PortAllocator::builder().transport(Transport::Both);
+        let block = ports.build().and_then(|ports| ports.lease_block(count));
+        let block = block.expect("a few ports in a row are free");
+        let range = block[0].port()..=block[block.len() - 1].port();
+        (
+            block,
+            PortAllocator::builder().range(range).transport(transport),
+        )
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.enable_time().build().expect("a runtime")
+    }
+
+    fn kind<T>(result: Result<T, AllocError>) -> Option<AllocErrorKind> {
+        result.err().map(|error| error.kind())
+    }
+
+    #[test]
+    fn exhaustion_is_found_by_one_search_and_says_so() {
+        for transport in ALL {
+            let (_block, ports) = small(5, transport);
+            let ports = ports.build().expect("a range");
+            let error = ports.try_lease().expect_err("all are taken");
+            assert_eq!(error.kind(), AllocErrorKind::Exhausted);
+            assert_eq!(error.probed(), 5);
+            let range = ports.range().expect("a range");
+            assert_eq!(error.range(), format!("{}-{}", range.start(), range.end()));
+            assert!(error.source().is_some());
+            let stats = ports.stats();
+            assert_eq!(
+                (stats.failures(), stats.busy_probes(), stats.held()),
+                (1, 5, 0)
+            );
+        }
+    }
+
+    #[test]
+    fn the_only_free_port_is_found() {
+        for transport in ALL {
+            for free in [0, 3, 6] {
+                let (mut block, ports) = small(7, transport);
+                let ports = ports.build().expect("a range");
+                let port = block.remove(free).release();
+                // Waiting, because of forks elsewhere; strangers keep out of the gap.
+                let lease = ports.blocking_lease().expect("found");
+                assert_eq!((lease.port(), lease.transport()), (port, transport));
+                assert_eq!(kind(ports.try_lease()), Some(AllocErrorKind::Exhausted));
+            }
+        }
+    }
+
+    #[test]
+    fn both_skips_a_number_that_is_busy_for_either() {
+        let (block, ports) = small(3, Transport::Both);
+        let ports = ports.build().expect("a range");
+        let [a, b, c] = [0, 1, 2].map(|n: usize| block[n].port());
+        drop(block);
+        let one = |port, transport| {
+            let ports = PortAllocator::builder()
+                .range(port..=port)
+                .transport(transport);
+            ports
+                .build()
+                .and_then(|ports| ports.blocking_lease())
+                .expect("free again")
+        };
+        let (tcp, udp) = (one(a, Transport::Tcp), one(b, Transport::Udp));
+        assert_eq!(ports.blocking_lease().expect("the third").port(), c);
+        drop((tcp, udp));
+    }
+
+    #[test]
+    fn threads_share_a_range_out_without_duplicates() {
+        const PORTS: usize = 40;
+        for transport in ALL {
+            let (block, ports) = small(PORTS as u16, transport);
+            let ports = ports.attempts(1000).build().expect("a range");
+            drop(block);
+            let leases: Vec<PortLease> = thread::scope(|scope| {
+                let threads: Vec<_> = (0..8)
+                    .map(|_| {
+                        let take = || ports.blocking_lease().expect("there are enough");
+                        scope.spawn(move || (0..PORTS / 8).map(|_| take()).collect::<Vec<_>>())
+                    })
+                    .collect();
+                threads
+                    .into_iter()
+                    .flat_map(|t| t.join().expect("no panic"))
+                    .collect()
+            });
+            let numbers: HashSet<u16> = leases.iter().map(PortLease::port).collect();
+            assert_eq!(numbers.len(), PORTS);
+            let stats = ports.stats();
+            assert_eq!(
+                (stats.successes(), stats.held()),
+                (PORTS as u64, PORTS as u64)
+            );
+            drop(leases);
+            assert_eq!(ports.stats().held(), 0);
+        }
+    }
+
+    /// An allocator of one port, which is taken, whose pauses are an hour long: if a wake-up were
+    /// lost, the test would hang.
+    fn patient() -> (PortLease, PortAllocator) {
+        const HOUR: Duration = Duration::from_secs(3600);
+        loop {
+            let (block, ports) = small(1, Transport::Tcp);
+            drop(block);
+            let mut ports = ports.attempts(2).max_backoff(HOUR);
+            ports.settings.first_backoff = HOUR;
+            let ports = ports.build().expect("a range");
+            // A fork or a stranger may have it: then with another port.
+            if let Ok(lease) = ports.try_lease() {
+                return (lease, ports);
+            }
+        }
+    }
+
+    /// Gives the port back until `waiter` has got it. More than once, because a fork elsewhere may
+    /// hold a copy of the lease at the moment of the wake-up.
+    fn give_up(lease: PortLease, ports: &PortAllocator, finished: impl Fn() -> bool) {
+        drop(lease);
+        while !finished() {
+            drop(ports.try_lease());
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn waiting_ends_by_a_drop_and_not_by_the_clock() {
+        for round in 0..20 {
+            let (lease, ports) = patient();
+            let port = lease.port();
+            let leased = thread::scope(|scope| {
+                let waiter = scope.spawn(|| match round % 2 {
+                    0 => ports.blocking_lease(),
+                    _ => runtime().block_on(ports.lease()),
+                });
+                while ports.inner.home.waiters.count() == 0 {
+                    thread::yield_now();
+                }
+                give_up(lease, &ports, || waiter.is_finished());
+                waiter.join().expect("no panic")
+            });
+            assert_eq!(leased.expect("woken").port(), port);
+            assert_eq!(ports.inner.home.waiters.count(), 0);
+        }
+    }
+
+    #[test]
+    fn wakes_that_others_use_cost_no_attempt() {
+        let (lease, ports) = patient();
+        thread::scope(|scope| {
+            let waiter = scope.spawn(|| ports.blocking_lease());
+            // The second attempt would be the last.
+            while ports.stats().failures() < 20 {
+                ports.inner.home.waiters.wake();
+                assert!(!waiter.is_finished());
+                thread::yield_now();
+            }
+            give_up(lease, &ports, || waiter.is_finished());
+            drop(waiter.join().expect("no panic").expect("woken"));
+        });
+    }
+
+    #[test]
+    fn waiting_gives_up_after_its_attempts() {
+        let (_block, ports) = small(2, Transport::Tcp);
+        let ports = ports.attempts(3).max_backoff(Duration::from_millis(2));
+        let ports = ports.build().expect("a range");
+        for error in [
+            ports.blocking_lease().expect_err("all are taken"),
+            runtime()
+                .block_on(ports.lease())
+                .expect_err("all are taken"),
+        ] {
+            assert_eq!(error.kind(), AllocErrorKind::Exhausted);
+            assert!(
+                error.to_string().starts_with("after 3 attempts: "),
+                "{error}"
+            );
+            if cfg!(target_os = "linux") {
+                // This process holds all of them.
+                let own = format!("(pid {}): ", std::process::id());
+                assert!(error.to_string().contains(&own), "{error}");
+            }
+        }
+        // Each call looks once before it begins to wait.
+        assert_eq!(ports.stats().failures(), 8);
+        assert_eq!(ports.inner.home.waiters.count(), 0);
+    }
+
+    #[test]
+    fn a_cancelled_wait_leaves_nothing() {
+        let (_block, ports) = small(1, Transport::Tcp);
+        let ports = ports.build().expect("a range");
+        runtime().block_on(async {
+            let wait = tokio::time::timeout(Duration::from_millis(3), ports.lease());
+            wait.await.expect_err("still taken");
+        });
+        assert_eq!(ports.inner.home.waiters.count(), 0);
+        assert_eq!(ports.stats().held(), 0);
+    }
+
+    #[test]
+    fn blocks_are_consecutive_and_never_cut_in_two() {
+        let ports = PortAllocator::builder().transport(Transport::Both);
+        let ports = ports.build().expect("a range");
+        let blocks: Vec<Vec<PortLease>> = thread::scope(|scope| {
+            let take = || ports.lease_block(7).expect("there is room");
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(take)).collect();
+            threads
+                .into_iter()
+                .map(|t| t.join().expect("no panic"))
+                .collect()
+        });
+        for block in &blocks {
+            assert_eq!(block.len(), 7);
+            assert!(
+                block
+                    .windows(2)
+                    .all(|pair| pair[0].port() + 1 == pair[1].port())
+            );
+        }
+        assert_eq!(ports.stats().held(), 56);
+        assert!(ports.lease_block(0).expect("nothing").is_empty());
+    }
+
+    #[test]
+    fn a_block_that_does_not_fit_says_so() {
+        let (block, ports) = small(5, Transport::Tcp);
+        let ports = ports.build().expect("a range");
+        for count in [2, 6] {
+            let error = ports.lease_block(count).expect_err("no room");
+            assert_eq!(error.kind(), AllocErrorKind::Exhausted);
+            assert!(
+                error
+                    .to_string()
+                    .contains(&format!("no {count} consecutive")),
+                "{error}"
+            );
+        }
+        drop(block);
+    }
+
+    #[cfg(all(target_os = "linux", not(port_test_portable)))]
+    #[test]
+    fn a_bare_number_stays_held() {
+        let ports = PortAllocator::builder().build().expect("a range");
+        let port = runtime()
+            .block_on(ports.next_available_port())
+            .expect("a port");
+        let only = PortAllocator::builder()
+            .range(port..=port)
+            .build()
+            .expect("a range");
+        assert_eq!(kind(only.try_lease()), Some(AllocErrorKind::Exhausted));
+        drop(std::net::TcpListener::bind(("127.0.0.1", port)).expect("open"));
+        assert_eq!(kind(only.try_lease()), Some(AllocErrorKind::Exhausted));
+    }
+
+    #[test]
+    fn addresses_are_loopback_ones() {
+        for address in ["127.0.0.3", "::1"] {
+            let address: IpAddr = address.parse().expect("an address");
+            if UdpSocket::bind((address, 0)).is_err() {
+                // A machine without IPv6.
+                continue;
+            }
+            let ports = PortAllocator::builder()
+                .address(address)
+                .build()
+                .expect("loopback");
+            let lease = ports.try_lease().expect("a port");
+            let listener = lease.listen().expect("a listener");
+            assert_eq!(listener.local_addr().expect("bound"), lease.addr());
+            assert_eq!(lease.addr().ip(), address);
+        }
+        let any = PortAllocator::builder()
+            .address(Ipv6Addr::UNSPECIFIED.into())
+            .build();
+        assert_eq!(kind(any), Some(AllocErrorKind::InvalidAddress));
+    }
+
+    #[test]
+    fn a_malformed_range_is_reported_by_every_call_and_panics_nowhere() {
+        let error = RangeError::in_variable("9-1", "reversed".to_owned());
+        let settings = AllocatorBuilder::new().settings;
+        let ports = PortAllocator::new(Err(error), settings);
+        for kind in [
+            kind(ports.try_lease()),
+            kind(ports.blocking_lease()),
+            kind(ports.lease_block(1)),
+            kind(ports.range()),
+            kind(runtime().block_on(ports.lease())),
+            kind(runtime().block_on(ports.next_available_port())),
+        ] {
+            assert_eq!(kind, Some(AllocErrorKind::InvalidRange));
+        }
+        let text = ports.try_lease().expect_err("malformed").to_string();
+        assert!(text.contains("PORT_TEST_RANGE=\"9-1\""), "{text}");
+    }
+
+    #[test]
+    fn the_start_is_where_the_first_search_begins() {
+        let (block, ports) = small(3, Transport::Both);
+        let ports = ports.start_at(block[1].port());
+        let outside = ports
+            .clone()
+            .start_at(block[2].port().wrapping_add(1).max(1));
+        assert_eq!(kind(outside.build()), Some(AllocErrorKind::InvalidRange));
+        let ports = ports.build().expect("a range");
+        let space = ports.space().expect("a range");
+        assert_eq!(space.cursor.step(), 1);
+        drop(block);
+    }
+
+    #[test]
+    fn futures_can_move_between_threads() {
+        fn check<T: Send>(_: T) {}
+        let ports = PortAllocator::global();
+        check(ports.lease());
+        check(ports.next_available_port());
+        check(ports.lease_as(Transport::Both));
+    }
 }

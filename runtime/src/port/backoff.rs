@@ -4,9 +4,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-/// The first delay. A child that another thread is spawning holds copies of our sockets for up
+/// What the first delay is drawn from. A child that another thread is spawning holds copies of our sockets for up
 /// to 5 ms (measured), so the shortest waits are of that order.
-const FIRST: Duration = Duration::from_millis(1);
+pub(super) const FIRST: Duration = Duration::from_millis(1);
 
 /// A series of delays: each is drawn from the upper half of a span that doubles up to a ceiling.
 ///
@@ -20,14 +20,14 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(ceiling: Duration) -> Self {
+    pub(super) fn new(first: Duration, ceiling: Duration) -> Self {
         // std seeds it from the operating system: the only randomness without a dependency.
-        Self::seeded(ceiling, RandomState::new().build_hasher().finish())
+        Self::seeded(first, ceiling, RandomState::new().build_hasher().finish())
     }
 
-    fn seeded(ceiling: Duration, seed: u64) -> Self {
+    fn seeded(first: Duration, ceiling: Duration, seed: u64) -> Self {
         Backoff {
-            span: FIRST.min(ceiling),
+            span: first.min(ceiling),
             ceiling,
             // xorshift never leaves 0.
             state: seed | 1,
@@ -61,7 +61,7 @@ mod tests {
     fn doubles_up_to_the_ceiling() {
         let ceiling = Duration::from_millis(250);
         for seed in [0, 1, 42, u64::MAX] {
-            let mut backoff = Backoff::seeded(ceiling, seed);
+            let mut backoff = Backoff::seeded(FIRST, ceiling, seed);
             for n in 0..40 {
                 let span = (FIRST * (1 << n.min(10))).min(ceiling);
                 let delay = backoff.next_delay();
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn two_waiters_come_apart() {
         let delays = |seed| {
-            let mut backoff = Backoff::seeded(Duration::from_millis(250), seed);
+            let mut backoff = Backoff::seeded(FIRST, Duration::from_millis(250), seed);
             [(); 8].map(|()| backoff.next_delay())
         };
         assert_ne!(delays(3), delays(5));
@@ -84,9 +84,9 @@ mod tests {
 
     #[test]
     fn extreme_ceilings() {
-        let mut none = Backoff::new(Duration::ZERO);
+        let mut none = Backoff::new(FIRST, Duration::ZERO);
         assert_eq!(none.next_delay(), Duration::ZERO);
-        let mut endless = Backoff::seeded(Duration::MAX, 7);
+        let mut endless = Backoff::seeded(FIRST, Duration::MAX, 7);
         for _ in 0..200 {
             endless.next_delay();
         }

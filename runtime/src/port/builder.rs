@@ -6,7 +6,8 @@ use std::process;
 use std::time::Duration;
 
 use super::allocator::{PortAllocator, Settings};
-use super::cursor::{Cursor, spread};
+use super::backoff;
+use super::cursor::spread;
 use super::error::{AllocError, RangeError};
 use super::guard;
 use super::range::PortRange;
@@ -37,7 +38,7 @@ use crate::config;
 pub struct AllocatorBuilder {
     range: Option<RangeInclusive<u16>>,
     start: Option<u16>,
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl AllocatorBuilder {
@@ -49,6 +50,7 @@ impl AllocatorBuilder {
                 transport: Transport::Tcp,
                 address: Ipv4Addr::LOCALHOST.into(),
                 attempts: 100,
+                first_backoff: backoff::FIRST,
                 // A hundred of them are about 19 s: less than the minute that a test has, so that
                 // the test fails with an error that speaks of ports.
                 max_backoff: Duration::from_millis(250),
@@ -164,7 +166,6 @@ impl AllocatorBuilder {
                 spread(process::id(), instance, range.len())
             }
         };
-        let cursor = Cursor::new(range.len(), start);
-        Ok(Space { range, cursor })
+        Ok(Space::new(range, start))
     }
 }

@@ -1,10 +1,11 @@
 //! Why no port was leased.
 
 use std::error::Error;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 
-use super::range::VARIABLE;
+use super::holders::{describe, holders};
+use super::range::{PortRange, VARIABLE};
 
 /// What kept an allocator from leasing a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,8 +150,16 @@ impl AllocError {
         error
     }
 
-    /// A waiting call gave up; `attempts` is how often it searched.
-    pub(super) fn after(mut self, attempts: u32) -> Self {
+    /// A waiting call gave up; `attempts` is how often it searched. After so long a wait it is worth
+    /// while to look who has the ports.
+    pub(super) fn after(mut self, attempts: u32, range: &PortRange) -> Self {
+        let holders = holders(|port| range.place(port).is_some());
+        if let Some(holders) = describe(&holders) {
+            let _ = write!(
+                self.0.message,
+                "; processes and how many of the ports they hold: {holders}"
+            );
+        }
         if attempts > 1 {
             self.0
                 .message
@@ -312,11 +321,11 @@ mod tests {
              needed any more, or set PORT_TEST_RANGE to more ports"
         );
         assert!(error.source().is_some());
+        let range = PortRange::of_variable("20000-20004").expect("well-formed");
+        let waited = error.after(100, &range).to_string();
         assert!(
-            error
-                .after(100)
-                .to_string()
-                .starts_with("after 100 attempts: no free port")
+            waited.starts_with("after 100 attempts: no free port"),
+            "{waited}"
         );
     }
 

@@ -1,9 +1,7 @@
 //! What an allocator tells: tracing events, and the same on stderr with `PORT_TEST_DEBUG`.
 
-use std::io::{self, Write};
 use std::time::Duration;
 
-use super::stats::Stats;
 use super::transport::Transport;
 use crate::config;
 
@@ -25,13 +23,5 @@ pub(super) fn leased(port: u16, transport: Transport, probes: u32, elapsed: Dura
         if probes >= MANY {
             eprintln!("port-test: {probes} probes are many: the range of ports is nearly full");
         }
-    }
-}
-
-/// The last lease of an allocator was given back.
-pub(super) fn all_given_back(stats: impl FnOnce() -> Stats) {
-    if config::get().debug {
-        // Not eprintln, which panics when stderr is closed: this is called by a drop.
-        let _ = writeln!(io::stderr(), "port-test: {}", stats());
     }
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::events;
 use super::guard::{Guard, Obstacle, obstacle};
+use super::holders::holders;
 use super::stats::Counters;
 use super::transport::Transport;
 use super::waiters::Waiters;
@@ -336,11 +336,24 @@ impl PortLease {
         ))
     }
 
+    /// Who has the port, beside the guard.
+    fn rival(&self) -> String {
+        let (port, own) = (self.port(), std::process::id());
+        let holders = holders(|held| held == port);
+        let rival = holders
+            .iter()
+            .find(|holder| holder.listening || holder.pid != own);
+        rival.map_or_else(
+            || "another server has it".to_owned(),
+            |rival| format!("{rival} has it"),
+        )
+    }
+
     /// Says what was tried. Keeps the kind, on which callers decide.
     fn explain(&self, what: &str, error: io::Error) -> io::Error {
         let (addr, transport) = (self.addr, self.transport);
         let why = match error.kind() {
-            io::ErrorKind::AddrInUse => ": another server has it".to_owned(),
+            io::ErrorKind::AddrInUse => format!(": {}", self.rival()),
             _ => format!(": {error}"),
         };
         io::Error::new(
@@ -386,10 +399,265 @@ struct Held(Arc<Home>);
 
 impl Drop for Held {
     fn drop(&mut self) {
-        let left = self.0.counters.given_back();
+        self.0.counters.given_back();
         self.0.waiters.wake();
-        if left == 0 {
-            events::all_given_back(|| self.0.counters.snapshot());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::port::allocator::PortAllocator;
+    use socket2::{Domain, Socket, Type};
+    use std::io::{ErrorKind, Read, Write};
+    use std::net::TcpStream;
+
+    fn lease(transport: Transport) -> PortLease {
+        let ports = PortAllocator::builder().transport(transport);
+        let ports = ports.build().expect("a range");
+        ports.blocking_lease().expect("a free port")
+    }
+
+    fn bind(kind: Type, addr: impl Into<SocketAddr>, reuse: bool) -> io::Result<Socket> {
+        let addr = addr.into();
+        let socket = Socket::new(Domain::for_address(addr), kind, None)?;
+        socket.set_reuse_address(reuse)?;
+        socket.bind(&addr.into())?;
+        Ok(socket)
+    }
+
+    /// Waits for the end of a listener that was dropped: a child that another test is spawning may
+    /// hold a copy.
+    fn until_gone(lease: &PortLease) {
+        while lease.is_listening().expect("an answer") {
+            thread::yield_now();
+        }
+    }
+
+    /// Sends a byte through, and leaves connections on both sides that die away slowly.
+    fn serve_once(listener: &TcpListener) {
+        let mut client = TcpStream::connect(listener.local_addr().expect("bound")).expect("up");
+        let (mut server, _) = listener.accept().expect("a connection");
+        server.write_all(b"x").expect("sent");
+        client.read_exact(&mut [0]).expect("received");
+        // The server's side closes first, and is the one that stays in TIME_WAIT.
+        drop(server);
+        assert_eq!(client.read(&mut [0]).expect("the end"), 0);
+    }
+
+    #[test]
+    fn a_server_restarts_at_once_on_what_it_left_behind() {
+        let lease = lease(Transport::Tcp);
+        for _ in 0..20 {
+            // Open, and in the next round exclusive.
+            for open in [true, false] {
+                if open {
+                    lease.open().expect("opened");
+                } else {
+                    lease.close().expect("closed");
+                }
+                let server = lease.listen().expect("the port is ours");
+                assert_eq!(server.local_addr().expect("bound"), lease.addr());
+                serve_once(&server);
+            }
+        }
+    }
+
+    #[test]
+    fn is_listening_sees_servers_and_is_not_seen() {
+        let lease = lease(Transport::Tcp);
+        assert!(!lease.is_listening().expect("an answer"));
+        let server = lease.listen().expect("a listener");
+        server.set_nonblocking(true).expect("set");
+        assert!(lease.is_listening().expect("an answer"));
+        assert_eq!(
+            server.accept().expect_err("nobody").kind(),
+            ErrorKind::WouldBlock
+        );
+        drop(server);
+        until_gone(&lease);
+    }
+
+    #[test]
+    fn datagrams_reach_the_socket_and_not_the_guard() {
+        let (a, b) = (lease(Transport::Udp), lease(Transport::Both));
+        for _ in 0..10 {
+            let (from, to) = (a.udp_socket().expect("udp"), b.udp_socket().expect("udp"));
+            from.send_to(b"x", b.addr()).expect("sent");
+            let mut buffer = [0; 8];
+            assert_eq!(to.recv_from(&mut buffer).expect("received"), (1, a.addr()));
+        }
+    }
+
+    #[test]
+    fn the_wrong_transport_is_unsupported() {
+        let (tcp, udp) = (lease(Transport::Tcp), lease(Transport::Udp));
+        for error in [
+            tcp.udp_socket().expect_err("no udp"),
+            udp.listen().expect_err("no tcp"),
+            udp.is_listening().expect_err("no tcp"),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            assert!(error.to_string().contains("it is leased for"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_conflict_is_explained() {
+        let lease = lease(Transport::Tcp);
+        let _server = lease.listen().expect("a listener");
+        let error = lease.listen().expect_err("a second one");
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let text = error.to_string();
+        let start = format!("failed to listen on {} (tcp): ", lease.addr());
+        assert!(
+            text.starts_with(&start) && text.ends_with(" has it"),
+            "{text}"
+        );
+        if cfg!(target_os = "linux") {
+            assert!(
+                text.contains(&format!("(pid {})", std::process::id())),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn release_makes_room_for_servers_without_the_option() {
+        // More than once: a stranger may take the port, and a fork may copy the probe.
+        for _ in 0..10 {
+            let lease = lease(Transport::Both);
+            let addr = lease.addr();
+            assert_eq!(lease.release(), addr.port());
+            let tcp = bind(Type::STREAM, addr, false);
+            if tcp.and(bind(Type::DGRAM, addr, false)).is_ok() {
+                return;
+            }
+        }
+        panic!("ten released ports could not be bound");
+    }
+
+    #[test]
+    fn release_does_not_wait_for_a_server() {
+        let lease = lease(Transport::Tcp);
+        let server = lease.listen().expect("a listener");
+        assert_eq!(lease.release(), server.local_addr().expect("bound").port());
+        serve_once(&server);
+    }
+
+    #[test]
+    fn leases_go_anywhere() {
+        fn check<T: Send + Sync + fmt::Debug>(_: &T) {}
+        let lease = lease(Transport::Tcp);
+        check(&lease);
+        assert!(format!("{lease:?}").contains(&lease.addr().to_string()));
+    }
+
+    /// What only Linux's guards can do.
+    #[cfg(all(target_os = "linux", not(port_test_portable)))]
+    mod linux {
+        use super::*;
+        use std::net::{Ipv4Addr, Ipv6Addr};
+
+        fn assert_busy<T>(result: io::Result<T>, what: &str) {
+            match result {
+                Ok(_) => panic!("{what} succeeded"),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::AddrInUse, "{what}: {error}"),
+            }
+        }
+
+        #[test]
+        fn exclusive_means_all_addresses_and_everybody() {
+            let lease = lease(Transport::Both);
+            let port = lease.port();
+            let mut addresses = vec![
+                SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+                SocketAddr::from((Ipv4Addr::new(127, 0, 0, 2), port)),
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+            ];
+            if bind(Type::STREAM, (Ipv6Addr::LOCALHOST, 0), false).is_ok() {
+                addresses.push((Ipv6Addr::LOCALHOST, port).into());
+                addresses.push((Ipv6Addr::UNSPECIFIED, port).into());
+            }
+            for addr in addresses {
+                for kind in [Type::STREAM, Type::DGRAM] {
+                    for reuse in [false, true] {
+                        assert_busy(bind(kind, addr, reuse), &format!("{addr} {kind:?} {reuse}"));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn open_lets_in_whoever_sets_the_option_and_close_nobody() {
+            let lease = lease(Transport::Tcp);
+            lease.open().expect("opened");
+            lease.open().expect("opened already");
+            assert_busy(
+                bind(Type::STREAM, lease.addr(), false),
+                "a bind without the option",
+            );
+            let server = TcpListener::bind(lease.addr()).expect("a plain std listener");
+            assert_busy(TcpListener::bind(lease.addr()), "a second server");
+
+            lease.close().expect("closed");
+            serve_once(&server);
+            drop(server);
+            until_gone(&lease);
+            assert_busy(TcpListener::bind(lease.addr()), "a server after the close");
+            let refused = TcpStream::connect(lease.addr()).expect_err("nobody listens");
+            assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+        }
+
+        #[test]
+        fn a_server_outlives_its_lease() {
+            let lease = lease(Transport::Tcp);
+            let server = lease.listen().expect("a listener");
+            drop(lease);
+            serve_once(&server);
+        }
+
+        #[test]
+        fn listening_leaves_the_lease_as_it_was() {
+            let lease = lease(Transport::Both);
+            drop((
+                lease.listen().expect("tcp"),
+                lease.udp_socket().expect("udp"),
+            ));
+            until_gone(&lease);
+            assert_busy(
+                bind(Type::STREAM, lease.addr(), true),
+                "a bind over the exclusive lease",
+            );
+            assert_busy(
+                bind(Type::DGRAM, lease.addr(), true),
+                "a bind over the exclusive lease",
+            );
+
+            lease.open().expect("opened");
+            drop((
+                lease.listen().expect("tcp"),
+                lease.udp_socket().expect("udp"),
+            ));
+            // The listener may live on in a child that another test is spawning.
+            again(FORK, || bind(Type::STREAM, lease.addr(), true)).expect("still open");
+            bind(Type::DGRAM, lease.addr(), true).expect("still open");
+        }
+
+        #[test]
+        fn is_listening_sees_servers_on_other_addresses() {
+            let lease = lease(Transport::Tcp);
+            lease.open().expect("opened");
+            let mut addresses = vec!["0.0.0.0", "127.0.0.2"];
+            if bind(Type::STREAM, (Ipv6Addr::LOCALHOST, 0), false).is_ok() {
+                addresses.extend(["::", "::1"]);
+            }
+            for address in addresses {
+                let bind = || TcpListener::bind((address, lease.port()));
+                let server = again(FORK, bind).expect(address);
+                assert!(lease.is_listening().expect("an answer"), "{address}");
+                drop(server);
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod guard;
 mod histogram;
+mod holders;
 mod lease;
 mod range;
 mod search;

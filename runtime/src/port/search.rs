@@ -1,6 +1,7 @@
 //! Which ports are tried, in which order. Knows no sockets: what it tries is a function.
 
 use std::io;
+use std::sync::{Mutex, PoisonError};
 
 use super::cursor::Cursor;
 use super::error::Miss;
@@ -28,9 +29,22 @@ pub(super) enum Failed {
 pub(super) struct Space {
     pub(super) range: PortRange,
     pub(super) cursor: Cursor,
+    /// Held by a search for a block. Two at once would stand in each other's way, each with half
+    /// of a block, and both could fail.
+    blocks: Mutex<()>,
 }
 
 impl Space {
+    /// A space whose first search begins at place `start`.
+    pub(super) fn new(range: PortRange, start: u32) -> Self {
+        let cursor = Cursor::new(range.len(), start);
+        Space {
+            range,
+            cursor,
+            blocks: Mutex::new(()),
+        }
+    }
+
     /// The first port for which `probe` returns a value. Finds one if any port is free throughout
     /// the search, whatever other threads do to the cursor meanwhile.
     pub(super) fn first<T>(
@@ -95,6 +109,8 @@ impl Space {
             };
         }
 
+        // A panic of another search leaves nothing behind that could mislead this one.
+        let _turn = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
         let start = self.cursor.take(count.into());
         // Beyond one round by a block less one port, for the blocks that lie across the start.
         // The run never meets itself: it is shorter than a round.
@@ -161,8 +177,7 @@ mod tests {
 
     fn space(first: u16, last: u16, start: u32) -> Space {
         let range = PortRange::of_builder(&(first..=last)).expect("well-formed");
-        let cursor = Cursor::new(range.len(), start);
-        Space { range, cursor }
+        Space::new(range, start)
     }
 
     fn busy() -> io::Error {
@@ -335,5 +350,29 @@ mod tests {
             });
             assert!(taken.iter().all(|taken| taken.load(Ordering::SeqCst)));
         }
+    }
+
+    #[test]
+    fn searches_for_blocks_take_turns() {
+        // Everything is free and the range ends with a block, so that each search is three probes;
+        // nobody's come between.
+        let space = space(100, 198, 0);
+        let probes = Mutex::new(Vec::new());
+        let probe = |_| {
+            probes
+                .lock()
+                .expect("no panic")
+                .push(thread::current().id());
+            thread::yield_now();
+            Ok(())
+        };
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| (0..100).for_each(|_| drop(space.block(3, probe).expect("free"))));
+            }
+        });
+        let probes = probes.into_inner().expect("no panic");
+        assert_eq!(probes.len(), 900);
+        assert!(probes.chunks(3).all(|search| search == [search[0]; 3]));
     }
 }

@@ -14,7 +14,7 @@ use super::sync::{AtomicUsize, Ordering, fence};
 
 /// Wakes all waiters when a port is given back. Costs the giver one load while nobody waits.
 ///
-/// No wake-up is lost. A waiter counts itself (1), enables its notification (2), searches (3) and
+/// No wake-up is lost. A waiter counts itself (1), makes its notification (2), searches (3) and
 /// then waits; a giver closes its guard (4), reads the count (5) and notifies (6). If (5) saw the
 /// waiter, then (6) wakes it when it came after (2); and when it came before (2), then so did (4),
 /// and (3) finds the port. If (5) did not see it, (5) came before (1) in the order of the two
@@ -37,6 +37,12 @@ impl Waiters {
         Waiting { waiters: self }
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn count(&self) -> usize {
+        self.count.load(Ordering::Relaxed)
+    }
+
     /// To be called after a port was given back.
     pub(super) fn wake(&self) {
         // Pairs with the fence in `enter`: either this load sees the waiter, or the waiter's
@@ -55,8 +61,8 @@ pub(super) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// What [`Waiters::wake`] completes, once [`Notified::enable`] has been called, which must be
-    /// before the search.
+    /// What the next [`Waiters::wake`] completes. To be made before the search: tokio promises
+    /// that `notify_waiters` completes all that exist, polled or not.
     pub(super) fn notified(&self) -> Notified<'_> {
         self.waiters.notify.notified()
     }
@@ -104,8 +110,7 @@ mod tests {
     fn a_wake_between_search_and_wait_is_not_lost() {
         let waiters = Waiters::default();
         let waiting = waiters.enter();
-        let mut notified = pin!(waiting.notified());
-        notified.as_mut().enable();
+        let notified = pin!(waiting.notified());
         waiters.wake();
         assert!(block(notified, FOREVER));
     }
@@ -118,8 +123,7 @@ mod tests {
                 .map(|_| {
                     scope.spawn(|| {
                         let waiting = waiters.enter();
-                        let mut notified = pin!(waiting.notified());
-                        notified.as_mut().enable();
+                        let notified = pin!(waiting.notified());
                         block(notified, FOREVER)
                     })
                 })
@@ -130,7 +134,7 @@ mod tests {
                 thread::yield_now();
             }
         });
-        assert_eq!(waiters.count.load(Ordering::Relaxed), 0);
+        assert_eq!(waiters.count(), 0);
     }
 
     #[test]
@@ -138,8 +142,7 @@ mod tests {
         let waiters = Waiters::default();
         waiters.wake();
         let waiting = waiters.enter();
-        let mut notified = pin!(waiting.notified());
-        notified.as_mut().enable();
+        let notified = pin!(waiting.notified());
         assert!(!block(notified, Duration::from_millis(2)));
     }
 }

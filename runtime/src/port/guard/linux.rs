@@ -51,22 +51,23 @@ fn family() -> io::Result<Family> {
     Ok(*FAMILY.get_or_init(|| decided))
 }
 
+/// Whether new IPv6 sockets must be told to cover IPv4. Binds nothing: that would need a free
+/// ephemeral port, and the wildcard address can be bound even where IPv6 is administratively
+/// disabled (measured).
 fn try_v6() -> io::Result<bool> {
     let socket = Socket::new(Domain::IPV6, Type::STREAM, None)?;
     let only_v6 = socket.only_v6()?;
     if only_v6 {
         socket.set_only_v6(false)?;
     }
-    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)).into())?;
     Ok(only_v6)
 }
 
-/// EAFNOSUPPORT without the kernel's module, EADDRNOTAVAIL with addresses disabled, EPERM or
-/// EACCES from a sandbox's filter.
+/// EAFNOSUPPORT without the kernel's module; EPERM or EACCES from a sandbox's filter.
 fn says_no_v6(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL | libc::EPERM | libc::EACCES)
+        Some(libc::EAFNOSUPPORT | libc::EPERM | libc::EACCES)
     )
 }
 

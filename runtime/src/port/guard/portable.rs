@@ -70,7 +70,10 @@ impl Guard {
 
     fn hold(&mut self, remains: bool) -> io::Result<()> {
         if self.transport.has_tcp() && self.tcp.is_none() {
-            self.tcp = Some(bind(Type::STREAM, self.addr, remains)?);
+            let socket = bind(Type::STREAM, self.addr, remains)?;
+            // The option has done its part, and on Linux it would let others in.
+            set_reuse(&socket, false)?;
+            self.tcp = Some(socket);
         }
         if self.transport.has_udp() && self.udp.is_none() {
             self.udp = Some(bind(Type::DGRAM, self.addr, false)?);
@@ -81,7 +84,11 @@ impl Guard {
     /// Makes the guard a listener; without a guard, binds one.
     pub(crate) fn listen(&mut self, addr: SocketAddr) -> io::Result<TcpListener> {
         let socket = match self.tcp.take() {
-            Some(socket) => socket,
+            Some(socket) => {
+                // Inherited by its connections, whose remains the next bind must overcome.
+                set_reuse(&socket, true)?;
+                socket
+            }
             None => bind(Type::STREAM, addr, true)?,
         };
         socket.listen(BACKLOG)?;
@@ -139,20 +146,21 @@ fn can_bind(kind: Type, addr: SocketAddr, remains: bool) -> io::Result<bool> {
     }
 }
 
-/// Binds a socket that shares its port with nobody; with `remains`, also where connections of a
-/// former server have not died away.
+/// Binds a socket; with `remains`, also where connections of a former server have not died away.
 fn bind(kind: Type, addr: SocketAddr, remains: bool) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), kind, None)?;
-    // On Windows the option means to take the port away from others, and there old connections
-    // are not in the way.
-    let reuse = remains && cfg!(unix);
-    if reuse {
-        socket.set_reuse_address(true)?;
+    if remains {
+        set_reuse(&socket, true)?;
     }
     socket.bind(&addr.into())?;
-    if reuse {
-        // It has done its part, and on Linux it would let others in.
-        socket.set_reuse_address(false)?;
-    }
     Ok(socket)
+}
+
+/// Not on Windows: there the option means to take the port away from others, and old connections
+/// are not in the way.
+fn set_reuse(socket: &Socket, reuse: bool) -> io::Result<()> {
+    if cfg!(unix) {
+        socket.set_reuse_address(reuse)?;
+    }
+    Ok(())
 }

@@ -1,0 +1,258 @@
+//! Who holds a port: for error messages and reports, never for a decision.
+//!
+//! The kernel tells of sockets through sock_diag(7): also of those that are bound and neither listen nor
+//! are connected, which /proc/net/tcp does not list and which all guards are (since Linux 6.8; before,
+//! only listeners and connections are seen). Whose they are is in /proc/PID/fd, for processes of the
+//! same user.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::fs;
+
+/// A process, and which of the ports that were asked for it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    pub(crate) name: String,
+    /// Whether it listens on one of them.
+    pub(crate) listening: bool,
+    /// Its parent is gone: a child that somebody left behind.
+    pub(crate) orphan: bool,
+    /// Ascending, each once.
+    pub(crate) ports: Vec<u16>,
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let orphan = if self.orphan { ", an orphan" } else { "" };
+        write!(f, "{} (pid {}{orphan})", self.name, self.pid)
+    }
+}
+
+/// The processes that hold ports for which `wanted` says yes, those with the most ports first. Empty
+/// where the system does not tell.
+pub(crate) fn holders(wanted: impl Fn(u16) -> bool) -> Vec<Holder> {
+    let found = diag::sockets().unwrap_or_default();
+    let sockets: HashMap<u32, diag::Found> = found
+        .into_iter()
+        .filter(|socket| wanted(socket.port))
+        .map(|socket| (socket.inode, socket))
+        .collect();
+    let mut holders: Vec<_> = processes()
+        .filter_map(|pid| holder(pid, &sockets))
+        .collect();
+    holders.sort_by_key(|holder| (Reverse(holder.ports.len()), holder.pid));
+    holders
+}
+
+fn holder(pid: u32, sockets: &HashMap<u32, diag::Found>) -> Option<Holder> {
+    let held: Vec<_> = inodes(pid)
+        .filter_map(|inode| sockets.get(&inode))
+        .collect();
+    let ports: BTreeSet<u16> = held.iter().map(|socket| socket.port).collect();
+    (!ports.is_empty()).then(|| Holder {
+        pid,
+        name: name(pid),
+        listening: held.iter().any(|socket| socket.listening),
+        orphan: is_orphan(pid),
+        ports: ports.into_iter().collect(),
+    })
+}
+
+/// The first few of `holders` as one phrase, with the number of ports of each.
+pub(crate) fn describe(holders: &[Holder]) -> Option<String> {
+    const FEW: usize = 5;
+    let mut texts: Vec<_> = holders
+        .iter()
+        .take(FEW)
+        .map(|holder| format!("{holder}: {}", holder.ports.len()))
+        .collect();
+    if holders.len() > FEW {
+        texts.push(format!("and {} more", holders.len() - FEW));
+    }
+    (!texts.is_empty()).then(|| texts.join(", "))
+}
+
+fn processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The inodes of the sockets that a process has open; none of a process that we may not look into.
+fn inodes(pid: u32) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    entries.filter_map(|entry| {
+        let target = fs::read_link(entry.path()).ok()?;
+        target
+            .to_str()?
+            .strip_prefix("socket:[")?
+            .strip_suffix(']')?
+            .parse()
+            .ok()
+    })
+}
+
+fn name(pid: u32) -> String {
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    comm.trim_end().to_owned()
+}
+
+/// Whether init has adopted the process.
+fn is_orphan(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name, in parentheses, may contain anything; behind it come the state and the parent.
+    let parent = stat
+        .rsplit_once(')')
+        .and_then(|(_, rest)| rest.split_whitespace().nth(1));
+    parent == Some("1")
+}
+
+#[cfg(target_os = "linux")]
+mod diag {
+    //! The questions and answers of sock_diag(7), by their layout in linux/inet_diag.h.
+
+    use std::io::{self, Read as _};
+
+    use socket2::{Domain, Protocol, Socket, Type};
+
+    /// NETLINK_SOCK_DIAG.
+    const SOCK_DIAG: i32 = 4;
+    /// SOCK_DIAG_BY_FAMILY.
+    const BY_FAMILY: u16 = 20;
+    /// NLM_F_REQUEST | NLM_F_DUMP.
+    const DUMP: u16 = 0x301;
+    /// NLMSG_ERROR and NLMSG_DONE.
+    const ENDS: [u16; 2] = [2, 3];
+    const HEADER: usize = 16;
+    /// struct inet_diag_req_v2.
+    const REQUEST: usize = 56;
+    /// TCP_LISTEN.
+    const LISTEN: u8 = 10;
+    /// In struct inet_diag_msg: the state, the local port, big endian, and the inode.
+    const STATE: usize = 1;
+    const PORT: usize = 4;
+    const INODE: usize = 68;
+
+    pub(super) struct Found {
+        pub(super) port: u16,
+        pub(super) inode: u32,
+        pub(super) listening: bool,
+    }
+
+    /// All TCP and UDP sockets of this network namespace that belong to a process.
+    pub(super) fn sockets() -> io::Result<Vec<Found>> {
+        let mut found = Vec::new();
+        for family in [libc::AF_INET, libc::AF_INET6] {
+            for protocol in [libc::IPPROTO_TCP, libc::IPPROTO_UDP] {
+                let mut socket = Socket::new(
+                    Domain::from(libc::AF_NETLINK),
+                    Type::DGRAM,
+                    Some(Protocol::from(SOCK_DIAG)),
+                )?;
+                socket.send(&request(family as u8, protocol as u8))?;
+                read_dump(&mut socket, &mut found)?;
+            }
+        }
+        Ok(found)
+    }
+
+    fn request(family: u8, protocol: u8) -> [u8; HEADER + REQUEST] {
+        let mut bytes = [0; HEADER + REQUEST];
+        bytes[0..4].copy_from_slice(&((HEADER + REQUEST) as u32).to_ne_bytes());
+        bytes[4..6].copy_from_slice(&BY_FAMILY.to_ne_bytes());
+        bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
+        bytes[HEADER] = family;
+        bytes[HEADER + 1] = protocol;
+        // All states, TCPF_BOUND_INACTIVE among them.
+        bytes[HEADER + 4..HEADER + 8].copy_from_slice(&u32::MAX.to_ne_bytes());
+        bytes
+    }
+
+    fn read_dump(socket: &mut Socket, found: &mut Vec<Found>) -> io::Result<()> {
+        // The kernel fills at most 32 KiB a message (NLMSG_GOODSIZE and what a dump may ask for).
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let length = socket.read(&mut buffer)?;
+            let mut rest = &buffer[..length];
+            while let Some(size) = word(rest, 0).map(|size| size as usize) {
+                if size < HEADER || size > rest.len() {
+                    break;
+                }
+                let kind = u16::from_ne_bytes([rest[4], rest[5]]);
+                if ENDS.contains(&kind) {
+                    return Ok(());
+                }
+                let message = &rest[HEADER..size];
+                if let (Some(inode), Some(port)) =
+                    (word(message, INODE), message.get(PORT..PORT + 2))
+                {
+                    // What is left of a closed connection belongs to nobody.
+                    if inode != 0 {
+                        found.push(Found {
+                            port: u16::from_be_bytes([port[0], port[1]]),
+                            inode,
+                            listening: message[STATE] == LISTEN,
+                        });
+                    }
+                }
+                // Messages are aligned to four bytes.
+                rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
+            }
+            if length == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn word(bytes: &[u8], at: usize) -> Option<u32> {
+        let bytes = bytes.get(at..at + 4)?;
+        Some(u32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod diag {
+    pub(super) struct Found {
+        pub(super) port: u16,
+        pub(super) inode: u32,
+        pub(super) listening: bool,
+    }
+
+    pub(super) fn sockets() -> std::io::Result<Vec<Found>> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::port::{PortAllocator, Transport};
+
+    #[test]
+    fn guards_and_listeners_are_found_with_their_process() {
+        let ports = PortAllocator::builder()
+            .transport(Transport::Both)
+            .build()
+            .unwrap();
+        let (guard, listening) = (ports.try_lease().unwrap(), ports.try_lease().unwrap());
+        let listener = listening.listen().unwrap();
+        let asked = [guard.port(), listening.port()];
+        let own = |port| {
+            let found = holders(|held| held == port);
+            found
+                .into_iter()
+                .find(|holder| holder.pid == std::process::id())
+        };
+        for port in asked {
+            let holder = own(port).expect("this process holds it");
+            assert_eq!((&*holder.ports, holder.orphan), (&[port][..], false));
+            assert_eq!(holder.listening, port == listening.port());
+            assert!(describe(&[holder]).unwrap().ends_with(": 1"));
+        }
+        drop(listener);
+    }
+}
