@@ -1,6 +1,6 @@
 //! The environment variables, read once for each process.
 //!
-//! Nothing else in the crate reads the environment, so that a test which changes a variable
+//! Nothing else in the crate reads variables, but std for the temporary directory, so that a test which changes a variable
 //! while it runs cannot make two parts of the crate disagree.
 
 use std::env;
@@ -14,14 +14,25 @@ pub(crate) struct Config {
     pub(crate) range: Option<String>,
     /// `PORT_TEST_DEBUG`: print leases and statistics to stderr.
     pub(crate) debug: bool,
+    /// `PORT_TEST_LOG`: stream the nodes' logs to stderr.
+    pub(crate) log: bool,
     /// `PORT_TEST_KEEP`: when data directories stay.
     pub(crate) keep: Keep,
     /// `PORT_TEST_TIMEOUT_SCALE`: a finite, positive factor for every timeout.
     pub(crate) timeout_scale: f64,
     /// `CI`: services of the machine are none of our business there.
     pub(crate) ci: bool,
+    /// The run and the attempt of a test that nextest has started.
+    pub(crate) nextest: Option<Nextest>,
     /// See [`error`](Self::error).
     error: Option<String>,
+}
+
+/// `NEXTEST_RUN_ID` and `NEXTEST_ATTEMPT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Nextest {
+    pub(crate) run_id: String,
+    pub(crate) attempt: String,
 }
 
 impl Config {
@@ -85,9 +96,16 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
     Config {
         range: text("PORT_TEST_RANGE"),
         debug: text("PORT_TEST_DEBUG").is_some_and(|value| is_on(&value)),
+        log: text("PORT_TEST_LOG").is_some_and(|value| is_on(&value)),
         keep,
         timeout_scale,
         ci: text("CI").is_some_and(|value| is_on(&value)),
+        nextest: text("NEXTEST_RUN_ID")
+            .filter(|id| !id.is_empty())
+            .map(|run_id| Nextest {
+                run_id,
+                attempt: text("NEXTEST_ATTEMPT").unwrap_or_else(|| "1".to_owned()),
+            }),
         error: (!errors.is_empty()).then(|| errors.join("; ")),
     }
 }
@@ -115,9 +133,11 @@ mod tests {
             Config {
                 range: None,
                 debug: false,
+                log: false,
                 keep: Keep::Failure,
                 timeout_scale: 1.0,
                 ci: false,
+                nextest: None,
                 error: None,
             }
         );
@@ -129,6 +149,7 @@ mod tests {
             with(&[
                 ("PORT_TEST_RANGE", "20000-20010"),
                 ("PORT_TEST_DEBUG", "1"),
+                ("PORT_TEST_LOG", "1"),
                 ("PORT_TEST_KEEP", "always"),
                 ("PORT_TEST_TIMEOUT_SCALE", "2.5"),
                 ("CI", "true"),
@@ -136,9 +157,11 @@ mod tests {
             Config {
                 range: Some("20000-20010".to_owned()),
                 debug: true,
+                log: true,
                 keep: Keep::Always,
                 timeout_scale: 2.5,
                 ci: true,
+                nextest: None,
                 error: None,
             }
         );

@@ -19,7 +19,14 @@ const TRIES: usize = 16;
 pub(crate) struct TestDirectory {
     /// `PACKAGE/TEST`, below the root.
     key: PathBuf,
-    made: Mutex<Option<Made>>,
+    state: Mutex<State>,
+}
+
+enum State {
+    New,
+    Made(Made),
+    /// The test is over; what is said or written late makes no other directory.
+    Finished,
 }
 
 struct Made {
@@ -34,14 +41,17 @@ impl TestDirectory {
     pub(crate) fn new(package: &str, test: &str) -> Self {
         Self {
             key: Path::new(&file_name(package)).join(file_name(test)),
-            made: Mutex::new(None),
+            state: Mutex::new(State::New),
         }
     }
 
     /// Removes what earlier runs of this test have left, but nothing of a run that is still going on
     /// and no earlier attempt of this very run.
     pub(crate) fn remove_earlier(&self) {
-        let parent = root().join(&self.key);
+        let Some(root) = beside().filter(|root| is_own_or_absent(root)) else {
+            return;
+        };
+        let parent = root.join(&self.key);
         let Ok(entries) = fs::read_dir(&parent) else {
             return;
         };
@@ -64,13 +74,12 @@ impl TestDirectory {
 
     /// The directory `name` in this test's directory, created if need be.
     pub(crate) fn create(&self, name: &Path) -> io::Result<PathBuf> {
-        let mut made = lock(&self.made);
-        let run = match &*made {
-            Some(made) => made.path.clone(),
-            None => {
-                let new = self.make()?;
-                made.insert(new).path.clone()
-            }
+        let mut state = lock(&self.state);
+        if matches!(*state, State::New) {
+            *state = State::Made(self.make()?);
+        }
+        let State::Made(Made { path: run, .. }) = &*state else {
+            return Err(io::Error::other("its test is over"));
         };
         let path = run.join(name);
         owner_only().recursive(true).create(&path)?;
@@ -79,7 +88,8 @@ impl TestDirectory {
 
     /// Keeps or removes the directory; the path, if it is still there.
     pub(crate) fn finish(&self, failed: bool) -> io::Result<Option<PathBuf>> {
-        let Some(made) = lock(&self.made).take() else {
+        let finished = std::mem::replace(&mut *lock(&self.state), State::Finished);
+        let State::Made(made) = finished else {
             return Ok(None);
         };
         let keep = match config::get().keep {
@@ -95,20 +105,29 @@ impl TestDirectory {
         Ok(None)
     }
 
-    /// Makes the directory under another name, locks it, and only then gives it its own name: nobody
-    /// ever sees it unlocked while its test lives.
+    /// Makes the directory beside the test binary or, where that cannot be, in the temporary one.
     fn make(&self) -> io::Result<Made> {
-        let parent = root().join(&self.key);
-        for _ in 0..TRIES {
-            match make_locked(&parent) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                other => return other,
-            }
-        }
-        make_locked(&parent)
+        let beside = match beside() {
+            Some(root) if is_own_or_absent(root) => make_in(&root.join(&self.key)),
+            _ => Err(io::ErrorKind::PermissionDenied.into()),
+        };
+        beside.or_else(|_| make_in(&elsewhere()?.join(&self.key)))
     }
 }
 
+/// Another run may remove an empty parent just when this one is about to use it.
+fn make_in(parent: &Path) -> io::Result<Made> {
+    for _ in 0..TRIES {
+        match make_locked(parent) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            other => return other,
+        }
+    }
+    make_locked(parent)
+}
+
+/// Makes the directory under another name, locks it, and only then gives it its own name: nobody ever
+/// sees it unlocked while its test lives.
 fn make_locked(parent: &Path) -> io::Result<Made> {
     owner_only().recursive(true).create(parent)?;
     let mut number = 0;
@@ -153,10 +172,8 @@ fn is_abandoned(path: &Path) -> bool {
 
 /// Removes `parent` and the directories above it up to the root, as far as they are empty.
 fn remove_empty(parent: &Path) {
-    for directory in parent
-        .ancestors()
-        .take_while(|directory| directory.starts_with(root()))
-    {
+    let ours = |directory: &&Path| beside().is_some_and(|root| directory.starts_with(root));
+    for directory in parent.ancestors().take_while(ours) {
         if fs::remove_dir(directory).is_err() {
             break;
         }
@@ -170,34 +187,40 @@ fn owner_only() -> DirBuilder {
     builder
 }
 
-/// `port-test` beside the test binary or, where nothing can be written there, a directory in the
-/// system's temporary one. That one has a name nobody can foresee and must not exist yet, because others
-/// can write there too; the next run cannot find it.
-fn root() -> &'static Path {
-    static ROOT: OnceLock<PathBuf> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        let beside = std::env::current_exe().ok().and_then(|exe| {
-            let directory = exe.parent()?;
-            // cargo puts test binaries into `deps` and examples into `examples`.
-            let profile = match directory.file_name()?.to_str() {
-                Some("deps" | "examples") => directory.parent()?,
-                _ => directory,
-            };
-            Some(profile.join("port-test"))
-        });
-        match beside {
-            Some(path) if is_usable(&path) => path,
-            _ => std::env::temp_dir().join(format!("port-test-{:016x}", unforeseeable())),
-        }
-    })
+/// `port-test` beside the test binary.
+fn beside() -> Option<&'static Path> {
+    static BESIDE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let beside = BESIDE.get_or_init(|| {
+        let exe = std::env::current_exe().ok()?;
+        let directory = exe.parent()?;
+        // cargo puts test binaries into `deps` and examples into `examples`.
+        let profile = match directory.file_name()?.to_str() {
+            Some("deps" | "examples") => directory.parent()?,
+            _ => directory,
+        };
+        Some(profile.join("port-test"))
+    });
+    beside.as_deref()
 }
 
-/// Whether `path` is, or can be made, a directory of our own: not a link, and not another user's.
-fn is_usable(path: &Path) -> bool {
-    match path.symlink_metadata() {
-        Ok(data) => data.is_dir() && is_own(&data),
-        Err(_) => owner_only().create(path).is_ok(),
+/// A directory in the system's temporary one, where others can write too: so its name is one that nobody
+/// can foresee, and it must not exist yet. The next run cannot find it.
+fn elsewhere() -> io::Result<&'static Path> {
+    static ELSEWHERE: Mutex<Option<&'static Path>> = Mutex::new(None);
+    let mut made = lock(&ELSEWHERE);
+    if let Some(path) = *made {
+        return Ok(path);
     }
+    let path = std::env::temp_dir().join(format!("port-test-{:016x}", unforeseeable()));
+    owner_only().create(&path)?;
+    // One for the process, and used until its end.
+    Ok(made.insert(path.leak()))
+}
+
+/// Whether `path` is a directory of our own or can be made one: not a link, and not another user's.
+fn is_own_or_absent(path: &Path) -> bool {
+    path.symlink_metadata()
+        .map_or(true, |data| data.is_dir() && is_own(&data))
 }
 
 /// Whether the directory belongs to the user of this process, as far as the system has such a notion.
@@ -234,23 +257,18 @@ impl Run {
 /// This run: nextest names its runs and attempts; under `cargo test` a process is a run.
 fn run() -> &'static Run {
     static RUN: OnceLock<Run> = OnceLock::new();
-    RUN.get_or_init(|| {
-        let nextest = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        match nextest("NEXTEST_RUN_ID") {
-            Some(id) => Run {
-                // Eight hexadecimal digits of the UUID tell the runs of one machine apart.
-                id: file_name(&id).chars().take(8).collect(),
-                attempt: nextest("NEXTEST_ATTEMPT")
-                    .map_or_else(|| "1".to_owned(), |attempt| file_name(&attempt)),
-            },
-            None => {
-                let now = SystemTime::now()
-                    .duration_since(UNIX_EPOCH)
-                    .map_or(0, |since| since.as_millis());
-                Run {
-                    id: format!("{:x}-{now:x}", std::process::id()),
-                    attempt: "1".to_owned(),
-                }
+    RUN.get_or_init(|| match &config::get().nextest {
+        Some(nextest) => Run {
+            // Eight hexadecimal digits of the UUID tell the runs of one machine apart.
+            id: file_name(&nextest.run_id).chars().take(8).collect(),
+            attempt: file_name(&nextest.attempt),
+        },
+        None => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH);
+            let now = now.map_or(0, |since| since.as_millis());
+            Run {
+                id: format!("{:x}-{now:x}", std::process::id()),
+                attempt: "1".to_owned(),
             }
         }
     })

@@ -51,6 +51,7 @@
 //! | handle nodes together, find one, add one | [`Cluster`] |
 //! | build a cluster without the attribute | [`Cluster::builder`] |
 //! | wait for something | [`eventually`], [`Cluster::wait_for_node`] |
+//! | read what a node says, or wait until it says something | [`TestNode::logs`], [`TestNode::wait_for_log`] |
 //! | have a port and nothing else | [`PortAllocator`], [`PortLease`] |
 //!
 //! # How it works

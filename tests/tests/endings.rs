@@ -197,6 +197,111 @@ mod fixture {
         });
     }
 
+    #[port_test(service = attached)]
+    #[ignore = "a fixture"]
+    #[should_panic(expected = "as it should")]
+    async fn panics_with_its_client(node: TestNode<()>) {
+        mark(&node);
+        let client = tokio::net::TcpStream::connect(node.addr()).await.unwrap();
+        tokio::spawn(async move {
+            let _client = client;
+            pending::<()>().await;
+        });
+        panic!("as it should");
+    }
+
+    /// Panics when somebody connects; the body sees it and returns `Ok` as fast as it can.
+    #[port_test(service = panicking)]
+    #[ignore = "a fixture"]
+    async fn node_panics_just_before_the_end(node: TestNode<()>) {
+        mark(&node);
+        let mut client = tokio::net::TcpStream::connect(node.addr()).await.unwrap();
+        let _ = client.read_u8().await;
+    }
+
+    #[port_test(service = panicking)]
+    #[ignore = "a fixture"]
+    async fn node_panics_just_before_its_kill(node: TestNode<()>) {
+        mark(&node);
+        let mut client = tokio::net::TcpStream::connect(node.addr()).await.unwrap();
+        let _ = client.read_u8().await;
+        let _ = node.kill().await;
+    }
+
+    #[port_test(flavor = "multi_thread", nodes = 1)]
+    #[ignore = "a fixture"]
+    async fn adds_nodes_to_the_last(cluster: Cluster<Listening>) {
+        mark(&cluster[0]);
+        for _ in 0..2 {
+            let cluster = cluster.clone();
+            tokio::spawn(async move { while cluster.add_node().await.is_ok() {} });
+        }
+        for _ in 0..2 {
+            let node = cluster[0].clone();
+            tokio::spawn(async move { while node.restart().await.is_ok() {} });
+        }
+        tokio::task::yield_now().await;
+    }
+
+    #[port_test(service = stubborn)]
+    #[ignore = "a fixture"]
+    async fn one_of_two_clusters_hangs(node: TestNode<TcpListener>) {
+        mark(&node);
+        Cluster::<Listening>::node_builder()
+            .nodes(2)
+            .start()
+            .await
+            .unwrap();
+    }
+
+    async fn stubborn_or_failing(cx: NodeContext) -> Result<TcpListener, BoxError> {
+        match cx.id() {
+            1 => stubborn(cx).await,
+            _ => {
+                cx.peer("node-1").ready().await?;
+                Err("no quorum file".into())
+            }
+        }
+    }
+
+    #[port_test]
+    #[ignore = "a fixture"]
+    async fn a_built_cluster_fails_and_hangs(bare: TestNode<()>) {
+        mark(&bare);
+        let built = Cluster::builder(stubborn_or_failing).nodes(2).start().await;
+        tell(&format!("built: {:?}", built.unwrap_err()));
+    }
+
+    #[port_test]
+    #[ignore = "a fixture"]
+    async fn bare_listener_leaks(bare: TestNode<()>) {
+        mark(&bare);
+        std::mem::forget(std::net::TcpListener::bind(bare.addr()).unwrap());
+    }
+
+    #[port_test(timeout = "200ms")]
+    #[ignore = "a fixture"]
+    #[should_panic]
+    async fn times_out_instead_of_panicking(bare: TestNode<()>) {
+        mark(&bare);
+        pending().await
+    }
+
+    /// A task of the node waits for what never comes.
+    async fn waiting(cx: NodeContext) -> Result<TcpListener, BoxError> {
+        let listener = cx.tcp_listener_of("main").await?;
+        let context = cx.clone();
+        cx.spawn(async move { context.wait_until_listening("other").await });
+        Ok(listener)
+    }
+
+    #[port_test(service = waiting, ports = ["main", "other"], timeout = "400ms")]
+    #[ignore = "a fixture"]
+    async fn times_out_while_a_node_waits(node: TestNode<TcpListener>) {
+        mark(&node);
+        pending().await
+    }
+
     async fn second_fails(cx: NodeContext) -> Result<TcpListener, BoxError> {
         tell(&format!("directory: {}", cx.data_dir().display()));
         if cx.id() == 2 {
@@ -448,7 +553,7 @@ fn err_fails_with_the_error_and_keeps_the_directory() {
     let left = run("returns_err");
     left.failed()
         .says("the disk is on fire")
-        .says("directories of the nodes");
+        .says("kept until this test runs next: /");
     assert!(left.directories());
 }
 
@@ -522,6 +627,85 @@ fn a_node_that_ends_because_the_test_is_over_did_not_die() {
     let left = run("ends_with_its_client");
     assert!(left.passed, "{}", left.output);
     assert!(!left.directories());
+}
+
+#[test]
+fn a_node_that_ends_because_the_test_panicked_did_not_die() {
+    let left = run("panics_with_its_client");
+    assert!(left.passed, "{}", left.output);
+}
+
+#[test]
+fn a_death_is_not_lost_to_the_end_of_the_test_or_to_a_kill() {
+    // Each is a race that the death must always win, since it came first.
+    for fixture in [
+        "node_panics_just_before_the_end",
+        "node_panics_just_before_its_kill",
+    ] {
+        for _ in 0..20 {
+            run(fixture)
+                .failed()
+                .says("node died")
+                .says("out of cheese");
+        }
+    }
+}
+
+#[test]
+fn nodes_that_are_started_to_the_last_are_gone_all_the_same() {
+    for _ in 0..20 {
+        let left = run("adds_nodes_to_the_last");
+        assert!(left.passed, "{}", left.output);
+        assert!(!left.directories());
+    }
+}
+
+#[test]
+fn a_cluster_that_hangs_does_not_make_another_look_so() {
+    let left = run_with(
+        "one_of_two_clusters_hangs",
+        &[("PORT_TEST_TIMEOUT_SCALE", "0.1")],
+    );
+    left.failed().says("node did not go down in time");
+    assert!(
+        !left.output.contains("of cluster 1 did not go down"),
+        "{}",
+        left.output
+    );
+}
+
+#[test]
+fn a_cluster_that_failed_to_start_is_watched_to_its_end() {
+    let left = run_with(
+        "a_built_cluster_fails_and_hangs",
+        &[("PORT_TEST_TIMEOUT_SCALE", "0.1")],
+    );
+    left.failed()
+        .says("built: node-2 of cluster 1 did not start: no quorum file");
+    left.says("node-1 of cluster 1 did not go down in time");
+}
+
+#[test]
+fn a_listener_that_outlives_the_body_fails_the_test() {
+    let left = run_with("bare_listener_leaks", &[("PORT_TEST_TIMEOUT_SCALE", "0.1")]);
+    left.failed()
+        .says("bare went down, but somebody still listens");
+}
+
+#[test]
+fn a_timeout_is_no_panic_that_should_be() {
+    let left = run("times_out_instead_of_panicking");
+    left.failed().says("took longer than 200ms");
+    assert!(left.directories());
+}
+
+#[test]
+fn a_timeout_tells_who_waits_for_what() {
+    let left = run("times_out_while_a_node_waits");
+    left.failed()
+        .says("node has waited")
+        .says("a listener on its port `other`")
+        .says("endings.rs:");
 }
 
 #[test]

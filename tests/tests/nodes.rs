@@ -67,6 +67,9 @@ async fn a_dead_node_refuses_and_its_port_is_nobody_elses(
         ConnectionRefused
     );
     for address in ["127.0.0.1", "0.0.0.0", "127.0.0.2", "[::1]", "[::]"] {
+        if TcpListener::bind(format!("{address}:0")).await.is_err() {
+            continue; // a machine without IPv6
+        }
         let error = TcpListener::bind(format!("{address}:{}", node.port()))
             .await
             .unwrap_err();
@@ -303,6 +306,58 @@ async fn a_node_that_does_not_come_back_is_an_error_and_no_death(node: TestNode<
     // The third time it does.
     node.restart().await.unwrap();
     assert!(node.is_running());
+}
+
+#[port_test]
+async fn a_second_listener_is_refused_without_holding_up_the_node(
+    bare: TestNode<()>,
+) -> Result<(), BoxError> {
+    let _first = bare.tcp_listener().await?;
+    let second = bare.tcp_listener();
+    tokio::pin!(second);
+    // Other tasks run while it tries.
+    tokio::select! {
+        biased;
+        _ = &mut second => panic!("it gave up before it had waited for a fork elsewhere"),
+        () = tokio::task::yield_now() => {}
+    }
+    let error = second.await.unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("(pid {}) has it", std::process::id())),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[port_test(nodes = 1)]
+async fn a_node_that_cannot_be_added_is_nobodys_peer(
+    cluster: Cluster<Loner>,
+) -> Result<(), BoxError> {
+    let error = cluster.add_node().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Start);
+    assert_eq!(cluster.len(), 1);
+    assert!(cluster[0].handle().0.peers().is_empty());
+    // Given up half-way, it is not a peer either.
+    let cancelled = tokio::time::timeout(std::time::Duration::ZERO, cluster.add_node()).await;
+    assert!(cancelled.is_err());
+    assert!(cluster[0].handle().0.peers().is_empty());
+    Ok(())
+}
+
+/// Starts only as the first node of its cluster.
+struct Loner(NodeContext);
+
+impl Node for Loner {
+    const PORTS: &'static [&'static str] = &[];
+
+    async fn start(cx: NodeContext) -> Result<Self, BoxError> {
+        match cx.id() {
+            1 => Ok(Self(cx)),
+            _ => Err("there is one already".into()),
+        }
+    }
 }
 
 struct Fickle(#[expect(dead_code, reason = "held open")] TcpListener);

@@ -16,14 +16,15 @@ impl Node for Web {
 
 #[port_test(nodes = 3)]
 async fn survives_a_crash(cluster: Cluster<Web>) -> Result<(), BoxError> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
     let url = cluster[1].url();
-    assert_eq!(reqwest::get(&url).await?.text().await?, "hello");
+    assert_eq!(http.get(&url).send().await?.text().await?, "hello");
 
     cluster[1].kill().await?;
-    assert!(reqwest::get(&url).await.is_err());
+    assert!(http.get(&url).send().await.is_err());
 
     cluster[1].restart().await?; // the same port, the same directory
-    eventually("an answer", || reqwest::get(&url)).await?;
+    eventually("an answer", || http.get(&url).send()).await?;
     Ok(())
 }
 // end

@@ -3,12 +3,13 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use super::owner::Owner;
 use super::spec::{DEFAULT_PORTS, NodeSpec, own_service};
 use super::{Cluster, Node};
+use crate::config;
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::node::NodeContext;
 use crate::node::ports::PortSpec;
@@ -36,7 +37,8 @@ impl<H: Send + Sync + 'static> Cluster<H> {
     ///
     /// Inside a `#[port_test]`, the nodes are the test's: its deadline is theirs, and they go down when
     /// it ends. Anywhere else they go down with the last clone of the cluster, and each wait may take
-    /// sixty seconds.
+    /// sixty seconds. There a node that dies ends the waits, but only says so on stderr: it cannot fail a
+    /// test that it knows nothing of.
     ///
     /// # Examples
     ///
@@ -124,12 +126,10 @@ impl<H: Send + Sync + 'static, F: ClusterFormation<H>> ClusterBuilder<H, F> {
             let (scope, owner) = match Scope::current() {
                 Some(scope) => (scope, None),
                 None => {
-                    // libtest names the thread after the test.
-                    let name = std::thread::current()
-                        .name()
-                        .unwrap_or("cluster")
-                        .to_owned();
-                    let scope = Scope::new("outside-port-test", &name, None);
+                    if let Some(error) = config::get().error() {
+                        return Err(Error::new(ErrorKind::Other, error));
+                    }
+                    let scope = outside();
                     scope.directory.remove_earlier();
                     (Arc::clone(&scope), Some(Owner(scope)))
                 }
@@ -137,7 +137,9 @@ impl<H: Send + Sync + 'static, F: ClusterFormation<H>> ClusterBuilder<H, F> {
             let roster = Roster::numbered(&scope);
             let started = self.start_in(&roster, owner, caller).await;
             if started.is_err() {
-                roster.take_down(teardown_deadline());
+                // What hangs or is left is told when the test ends, as of all nodes.
+                roster.close();
+                let _ = tokio::time::timeout_at(teardown_deadline().into(), roster.gone()).await;
             }
             started
         }
@@ -166,6 +168,20 @@ impl<H: Send + Sync + 'static, F: ClusterFormation<H>> ClusterBuilder<H, F> {
         })?;
         Ok(cluster)
     }
+}
+
+/// The scope of a cluster outside any `#[port_test]`: called as the program and, since libtest names
+/// threads after tests, as the thread.
+fn outside() -> Arc<Scope> {
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        let exe = std::env::current_exe().unwrap_or_default();
+        exe.file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned()
+    });
+    let thread = std::thread::current();
+    Scope::new(&PROGRAM, thread.name().unwrap_or("cluster"), None)
 }
 
 /// Whether the nodes of a builder form a cluster by themselves once they have started. Only this crate's

@@ -16,6 +16,7 @@ use crate::error::Error;
 use crate::node::TestNode;
 use crate::node::member::Member;
 use crate::node::roster::Roster;
+use crate::node::scope::teardown_deadline;
 use crate::node::start::start_all;
 
 /// Nodes of one type that were started together.
@@ -64,7 +65,7 @@ impl<H> Cluster<H> {
         self.len() == 0
     }
 
-    /// Its nodes, in the order of their ids.
+    /// Its nodes, in the order in which they were added.
     #[must_use]
     pub fn iter(&self) -> ClusterIter<'_, H> {
         ClusterIter(self.0.nodes.iter())
@@ -99,13 +100,21 @@ impl<H> Cluster<H> {
     ///
     /// # Cancel safety
     ///
-    /// If it is dropped before it is done, the node may be up, but it is not in the cluster's list.
+    /// If it is dropped before it is done, the node goes down again. Its id is not used another time.
     #[track_caller]
     pub fn add_node(&self) -> impl Future<Output = Result<TestNode<H>, Error>> + Send + use<H> {
         let (cluster, caller) = (self.clone(), Location::caller());
         async move {
-            let member = cluster.0.spec.add(&cluster.0.roster, None, caller).await?;
-            start_all(std::slice::from_ref(&member), caller).await?;
+            let roster = &cluster.0.roster;
+            let member = cluster.0.spec.add(roster, None, caller).await?;
+            let mut joining = Joining(Some(Arc::clone(&member)));
+            if let Err(error) = start_all(std::slice::from_ref(&member), caller).await {
+                drop(joining);
+                let down = member.until(|run| run.is_down().then_some(()));
+                let _ = tokio::time::timeout_at(teardown_deadline().into(), down).await;
+                return Err(error);
+            }
+            joining.0 = None;
             let node = TestNode::new(member);
             cluster.0.nodes.push(node.clone());
             // Whoever searches the list was told that the node runs before it was there.
@@ -120,7 +129,8 @@ impl<H: Any + Send + Sync> Cluster<H> {
     /// the same time, again and again; a node that is down is not asked, one that hangs keeps no other
     /// from being found.
     ///
-    /// `why` completes the sentence "waiting for ..." in messages: `"a leader"`.
+    /// `why` completes the sentence "waiting for ..." in messages: `"a leader"`. If other tasks kill nodes
+    /// meanwhile, let `found` use [`try_handle`](TestNode::try_handle).
     ///
     /// # Errors
     ///
@@ -144,7 +154,19 @@ impl<H: Any + Send + Sync> Cluster<H> {
     }
 }
 
-/// The nodes of a cluster, in the order of their ids; those that are added meanwhile come last.
+/// A node that is being added. Unless that is done, nobody is to see it any more, and it ends.
+struct Joining(Option<Arc<Member>>);
+
+impl Drop for Joining {
+    fn drop(&mut self) {
+        if let Some(member) = &self.0 {
+            member.roster.hide(member);
+            member.condemn();
+        }
+    }
+}
+
+/// The nodes of a cluster, in the order in which they were added; those that are added meanwhile come last.
 pub struct ClusterIter<'a, H>(list::Iter<'a, TestNode<H>>);
 
 impl<'a, H> Iterator for ClusterIter<'a, H> {

@@ -11,6 +11,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         let deadline = teardown_deadline();
         let rosters = self.0.disown();
+        rosters.iter().for_each(|roster| roster.close());
         let mut failures: Vec<_> = rosters
             .iter()
             .flat_map(|roster| roster.take_down(deadline))
@@ -34,7 +35,9 @@ impl Drop for Owner {
         }
         // A drop can fail no test; it can only say so.
         for failure in failures {
-            eprintln!("port_test: {}: {failure}", self.0.name);
+            let line = format!("port-test: {}: {failure}", self.0.name);
+            // eprintln is what libtest captures, but it panics if stderr is closed.
+            let _ = std::panic::catch_unwind(|| eprintln!("{line}"));
         }
     }
 }

@@ -71,7 +71,8 @@ where
     Fut: Future<Output = bool>,
 {
     let mut delays = Delays::new();
-    while !found(node.clone()).await {
+    // A node that is going down has no handle to be asked by.
+    while !node.is_running() || !found(node.clone()).await {
         tokio::time::sleep(delays.next()).await;
     }
 }

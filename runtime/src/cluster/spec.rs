@@ -43,7 +43,15 @@ impl NodeSpec {
         let name = name.map_or_else(|| format!("node-{id}"), str::to_owned);
         let ports = Ports::lease(&self.ports, &name, &roster.scope, caller).await?;
         let member = Member::new(id, name, ports, roster, self.service.clone());
-        roster.add(&member);
+        let ports: Vec<_> = member
+            .ports
+            .named()
+            .map(|(name, addr)| format!("{name} {}", addr.port()))
+            .collect();
+        roster
+            .scope
+            .note(&member.label, format!("leased {}", ports.join(", ")));
+        roster.add(&member)?;
         Ok(member)
     }
 }

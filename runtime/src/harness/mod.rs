@@ -5,12 +5,13 @@ mod inject;
 mod outcome;
 mod report;
 mod run;
+mod seen;
 mod start;
 mod test;
 mod verdict;
 
 pub use count::{Count, CountOf, Counted, Nodes, Uncounted, check_count};
 pub use inject::{Argument, ByNode, ByService, Slot, Start, Taker, argument, argument_by, service};
-pub use outcome::{Return, Returned, ViaDebug, ViaResult, ViaTermination};
-pub use run::{Body, run};
+pub use outcome::{Body, Return, Returns, ViaDebug, ViaResult, ViaTermination, body, never};
+pub use run::run;
 pub use test::{Flavor, ShouldPanic, Test};

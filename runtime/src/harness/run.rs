@@ -1,14 +1,15 @@
 //! One test from beginning to end: the only thing that expanded code calls.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::runtime::{Builder, Runtime};
 
 use super::inject::Slot;
+use super::outcome::Body;
 use super::report;
+use super::seen::{self, Seen};
 use super::start;
 use super::test::{Flavor, Test};
 use super::verdict::{End, Verdict};
@@ -17,9 +18,6 @@ use crate::node::roster::Roster;
 use crate::node::scope::{DEFAULT_TIMEOUT, Scope, scaled, teardown_deadline};
 use crate::node::threads::Threads;
 use crate::port::PortAllocator;
-
-/// A test's body: `Err` says what it failed with.
-pub type Body<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
 /// Runs a test: starts the nodes, runs the body, takes everything down, and panics if it failed.
 ///
@@ -49,7 +47,7 @@ pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
             return conclude(test, &scope, end, runtime, &threads);
         }
     };
-    Verdict::new(end, Vec::new(), Vec::new()).conclude(test, &scope, &[]);
+    Verdict::new(end, Vec::new()).conclude(test, &scope, &[], &[]);
 }
 
 fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Result<Runtime> {
@@ -62,7 +60,7 @@ fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Re
             builder
         }
     };
-    threads.watch(&mut builder, scope, "test-body");
+    threads.watch(&mut builder, scope, "test-body", None);
     builder.enable_all().build()
 }
 
@@ -80,16 +78,16 @@ fn live(
     let ended = catch_unwind(AssertUnwindSafe(|| {
         // The body is moved into the future, so that what it holds is dropped inside the runtime.
         runtime.block_on(async move {
-            let lived = async {
+            let mut lived = pin!(async {
                 if let Err(error) = start::start(test, slots, &roster, caller).await {
                     return End::NotStarted(crate::error::chain(&error));
                 }
                 body.await.map_or_else(End::Failed, |()| End::Passed)
-            };
+            });
             let deadline = scope.deadline.expect("a test has a deadline");
             let end = tokio::select! {
                 biased;
-                end = lived => end,
+                end = &mut lived => end,
                 // Described here, while the waits that are pending have not been dropped yet.
                 () = tokio::time::sleep_until(deadline.into()) => End::TimedOut(report::pending(scope)),
             };
@@ -97,43 +95,54 @@ fn live(
             end
         })
     }));
+    // Once more for a panic.
+    scope.end_of_body();
     ended.unwrap_or_else(End::Panicked)
 }
 
 /// Takes everything down, whatever happened, and judges the test.
 fn conclude(test: &Test, scope: &Arc<Scope>, end: End, runtime: Runtime, threads: &Threads) {
-    let nodes = report::nodes(scope);
+    let verdict = Verdict::new(end, scope.deaths());
+    let passed = verdict.passed(&test.should_panic);
+    // Seen as they were when the body ended; only a report needs it.
+    let (nodes, events) = match passed {
+        true => (Vec::new(), Vec::new()),
+        false => (seen::nodes(scope), scope.events(report::EVENTS)),
+    };
     let deadline = teardown_deadline();
     let mut failures = Vec::new();
-    // Clients first: the body's tasks must not see the nodes go.
+    // Clients before servers, as far as their runtime has one thread.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())) {
-        failures.push(format!(
-            "a task of the test panicked when dropped: {}",
-            crate::panic::text(&payload)
-        ));
+        let text = crate::panic::text(&payload);
+        failures.push(format!("a task of the test panicked when dropped: {text}"));
     }
-    for roster in scope.disown() {
-        failures.extend(roster.take_down(deadline));
-    }
+    let rosters = scope.disown();
+    rosters.iter().for_each(|roster| roster.close());
     match threads.wait_until(deadline) {
         0 => {}
         left => failures.push(format!(
             "{left} threads of the test's runtime did not end: a blocking task hangs"
         )),
     }
+    for roster in rosters {
+        failures.extend(roster.take_down(deadline));
+    }
     if config::get().debug {
         eprintln!(
-            "port_test: {}: {}",
+            "port-test: {}: {}",
             test.name,
             PortAllocator::global().stats()
         );
     }
-    Verdict::new(end, scope.deaths(), failures).conclude(test, scope, &nodes);
+    verdict
+        .and_deaths(scope.deaths())
+        .and_failures(failures)
+        .conclude(test, scope, &nodes, &events);
 }
 
 impl Verdict {
     /// Keeps or removes the directory, reports a failure, and panics with it.
-    fn conclude(self, test: &Test, scope: &Scope, nodes: &[report::Seen]) {
+    fn conclude(self, test: &Test, scope: &Scope, nodes: &[Seen], events: &[String]) {
         let passed = self.passed(&test.should_panic);
         let (kept, unremoved) = match scope.directory.finish(!passed) {
             Ok(kept) => (kept, None),
@@ -147,7 +156,7 @@ impl Verdict {
         if !passed {
             eprintln!(
                 "{}",
-                report::failure(test, &verdict, nodes, kept.as_deref())
+                report::failure(test, &verdict, nodes, events, kept.as_deref())
             );
         }
         if let Some(payload) = verdict.into_panic(passed, &test.should_panic) {

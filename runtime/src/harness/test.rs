@@ -56,7 +56,8 @@ pub enum ShouldPanic {
 }
 
 impl ShouldPanic {
-    pub(super) fn expects(&self, message: &str) -> bool {
+    /// Whether libtest takes a panic with this message for a success.
+    pub(super) fn accepts(&self, message: &str) -> bool {
         match self {
             Self::No => false,
             Self::Yes => true,

@@ -26,15 +26,21 @@ pub(super) struct Verdict {
 }
 
 impl Verdict {
-    pub(super) fn new(end: End, deaths: Vec<Death>, failures: Vec<String>) -> Self {
+    pub(super) fn new(end: End, deaths: Vec<Death>) -> Self {
         Self {
             end,
             deaths,
-            failures,
+            failures: Vec::new(),
         }
     }
 
-    pub(super) fn and_failures(mut self, more: Option<String>) -> Self {
+    /// All deaths: one that came before the end of the body may have been told only now.
+    pub(super) fn and_deaths(mut self, deaths: Vec<Death>) -> Self {
+        self.deaths = deaths;
+        self
+    }
+
+    pub(super) fn and_failures(mut self, more: impl IntoIterator<Item = String>) -> Self {
         self.failures.extend(more);
         self
     }
@@ -70,18 +76,16 @@ impl Verdict {
 
     /// Whether nothing went wrong but, perhaps, the panic that was wanted.
     pub(super) fn passed(&self, should_panic: &ShouldPanic) -> bool {
-        match self.message() {
-            None => true,
-            Some(message) => self.count() == 1 && should_panic.expects(&message),
-        }
+        let beside = self.deaths.len() + self.failures.len();
+        beside == 0 && (matches!(self.end, End::Passed) || self.is_wanted(should_panic))
     }
 
     /// The panic to end the test with.
     ///
-    /// A test that should panic and did, but failed beside it, must not panic: that would be its success.
+    /// A test that should panic and failed in another way must not panic: that would be its success.
     pub(super) fn into_panic(self, passed: bool, should_panic: &ShouldPanic) -> Option<Payload> {
-        let message = self.message()?;
-        if !passed && should_panic.expects(&message) {
+        let message = self.lines("its time limit").into_iter().next()?;
+        if !passed && should_panic.accepts(&self.text().unwrap_or(message.clone())) {
             return None;
         }
         match self.end {
@@ -90,16 +94,25 @@ impl Verdict {
         }
     }
 
-    fn message(&self) -> Option<String> {
-        match &self.end {
-            // libtest compares the text that the body panicked with.
-            End::Panicked(payload) => Some(panic::text(payload).to_owned()),
-            _ => self.lines("its time limit").into_iter().next(),
+    /// Whether the end of the body is what `#[should_panic]` wants: any panic of the body's own or, where
+    /// the text is named, whatever ended it with that text.
+    fn is_wanted(&self, should_panic: &ShouldPanic) -> bool {
+        match (should_panic, &self.end) {
+            (ShouldPanic::No, _) | (_, End::Passed) => false,
+            (ShouldPanic::Yes, end) => matches!(end, End::Panicked(_)),
+            (ShouldPanic::With(_), _) => {
+                self.text().is_some_and(|text| should_panic.accepts(&text))
+            }
         }
     }
 
-    fn count(&self) -> usize {
-        usize::from(!matches!(self.end, End::Passed)) + self.deaths.len() + self.failures.len()
+    /// What libtest compares with the text that is wanted.
+    fn text(&self) -> Option<String> {
+        match &self.end {
+            End::Passed => None,
+            End::Panicked(payload) => Some(panic::text(payload).to_owned()),
+            _ => self.lines("its time limit").into_iter().next(),
+        }
     }
 }
 
@@ -113,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_success_only_where_it_is_wanted() {
-        let verdict = || Verdict::new(panicked(), Vec::new(), Vec::new());
+        let verdict = || Verdict::new(panicked(), Vec::new());
         assert!(!verdict().passed(&ShouldPanic::No));
         assert!(verdict().passed(&ShouldPanic::Yes));
         assert!(verdict().passed(&ShouldPanic::With("oo")));
@@ -123,14 +136,16 @@ mod tests {
 
     #[test]
     fn a_failure_beside_the_wanted_panic_fails_the_test_by_not_panicking() {
-        let verdict = Verdict::new(panicked(), Vec::new(), vec!["a node hangs".to_owned()]);
+        let verdict =
+            Verdict::new(panicked(), Vec::new()).and_failures(["a node hangs".to_owned()]);
         assert!(!verdict.passed(&ShouldPanic::Yes));
         assert!(verdict.into_panic(false, &ShouldPanic::Yes).is_none());
     }
 
     #[test]
     fn a_teardown_failure_fails_a_test_that_would_have_passed() {
-        let verdict = Verdict::new(End::Passed, Vec::new(), vec!["a node hangs".to_owned()]);
+        let verdict =
+            Verdict::new(End::Passed, Vec::new()).and_failures(["a node hangs".to_owned()]);
         assert!(!verdict.passed(&ShouldPanic::No));
         assert!(verdict.into_panic(false, &ShouldPanic::No).is_some());
     }

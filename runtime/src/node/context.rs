@@ -280,6 +280,26 @@ impl NodeContext {
         }
     }
 
+    /// Waits for a line with `text` in the node's log, and returns the line. Lines that came before the
+    /// call count, as far as they are of this run of the node.
+    ///
+    /// # Errors
+    ///
+    /// The test's deadline came first, another node died, or the log cannot be written. The message says
+    /// how many lines there are, and the last of them.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped at any time.
+    #[track_caller]
+    pub fn wait_for_log(
+        &self,
+        text: &str,
+    ) -> impl Future<Output = Result<String, Error>> + Send + use<> {
+        let waiter = Some(self.member.label.as_str());
+        self.member.log.wait_for(text, waiter, Location::caller())
+    }
+
     /// Resolves when [`TestNode::stop`](crate::TestNode::stop) was called: the node then has a grace
     /// period of five seconds to end its tasks before it is killed.
     ///

@@ -21,7 +21,7 @@ impl Member {
     pub(crate) async fn kill(&self) -> Result<(), Error> {
         self.not_bare("kill")?;
         let _turn = self.turn.lock().await;
-        self.end(Command::Kill).await
+        self.end(Command::Kill(Instant::now())).await
     }
 
     /// Lets the node end, and ends it after the grace period.
@@ -32,7 +32,7 @@ impl Member {
     pub(crate) async fn stop(&self) -> Result<(), Error> {
         self.not_bare("stop")?;
         let _turn = self.turn.lock().await;
-        self.end(Command::Stop).await
+        self.end(Command::Stop(Instant::now())).await
     }
 
     /// Kills the node if it runs, and starts it again on the same ports and directory.
@@ -43,7 +43,7 @@ impl Member {
     pub(crate) async fn restart(self: &Arc<Self>, caller: Caller) -> Result<(), Error> {
         self.not_bare("restart")?;
         let _turn = self.turn.lock().await;
-        self.end(Command::Kill).await?;
+        self.end(Command::Kill(Instant::now())).await?;
         self.run().generation += 1;
         start_all(std::slice::from_ref(self), caller).await
     }
@@ -70,24 +70,26 @@ impl Member {
             }
         }
         match tokio::time::timeout_at(teardown_deadline().into(), is_parked).await {
-            Ok(Ok(())) => {
-                // Unless it was taken down between the two.
-                self.update(|run| {
-                    if run.state == State::Running {
-                        run.state = State::Paused;
-                        run.resume = Some(resume);
-                    }
-                });
+            Ok(Ok(())) => self.update(|run| {
+                // Its kill is behind the pause in the queue: without `resume` it goes on at once.
+                self.expect_state(run, &State::Running, "pause")?;
+                if run.condemned {
+                    return Err(
+                        self.error(ErrorKind::InvalidState, "cannot pause: the test is over")
+                    );
+                }
+                run.state = State::Paused;
+                run.resume = Some(resume);
                 Ok(())
+            }),
+            Ok(Err(_)) => {
+                let message = format!("is {}, so it cannot be paused", self.state());
+                Err(self.error(ErrorKind::InvalidState, &message))
             }
-            Ok(Err(_)) => Err(self.error(
-                ErrorKind::InvalidState,
-                &format!("is {}, so it cannot be paused", self.state()),
-            )),
-            Err(_) => Err(self.error(
-                ErrorKind::InvalidState,
-                "cannot be paused: a task of it does not yield",
-            )),
+            Err(_) => {
+                let message = "cannot be paused: a task of it does not yield";
+                Err(self.error(ErrorKind::InvalidState, message))
+            }
         }
     }
 
@@ -99,38 +101,35 @@ impl Member {
     pub(crate) async fn resume(&self) -> Result<(), Error> {
         self.not_bare("resume")?;
         let _turn = self.turn.lock().await;
-        self.expect_state(&self.run(), &State::Paused, "resume")?;
         self.update(|run| {
+            self.expect_state(run, &State::Paused, "resume")?;
             run.state = State::Running;
             run.resume = None;
-        });
-        Ok(())
+            Ok(())
+        })
     }
 
-    /// Sends the wish to end, without waiting for it.
-    pub(crate) fn ask_to_die(&self) {
-        self.ask(Command::Kill);
+    /// Sends the wish to end, for good, without waiting for it.
+    pub(crate) fn condemn(&self) {
+        self.run().condemned = true;
+        self.ask(Command::Kill(Instant::now()));
     }
 
-    /// Blocks until the node is down and its thread is gone.
-    ///
-    /// # Errors
-    ///
-    /// It is not, at the deadline, or left something behind; one line says what.
-    pub(crate) fn await_down(&self, deadline: Instant) -> Result<(), String> {
+    /// Blocks until the node is down and its thread is gone; what is left or went wrong, a line each.
+    pub(crate) fn await_down(&self, deadline: Instant) -> Vec<String> {
+        let lines = |what: Vec<String>| {
+            let line = |what| format!("{} went down, but {what}", self.label);
+            what.into_iter().map(line).collect()
+        };
         if self.service.is_none() {
-            return Ok(());
+            return lines(host::close_ports(self).err().into_iter().collect());
         }
         let never_started = |run: &Run| run.state == State::New;
         if !self.block_until(deadline, |run| run.is_down() || never_started(run)) {
-            return Err(self.hangs());
+            return vec![self.hangs()];
         }
-        match self.join() {
-            State::Down(Ending::Leaked(what)) => {
-                Err(format!("{} went down, but {what}", self.label))
-            }
-            _ => Ok(()),
-        }
+        self.join();
+        lines(self.run().leaks.clone())
     }
 
     fn ask(&self, command: Command) {
@@ -144,13 +143,16 @@ impl Member {
     }
 
     async fn end(&self, command: Command) -> Result<(), Error> {
-        let stopping = matches!(command, Command::Stop);
+        let stopping = matches!(command, Command::Stop(_));
         if matches!(self.state(), State::New) {
             return Ok(());
         }
-        let was_down = self.run().is_down();
+        let (was_down, leaks) = {
+            let run = self.run();
+            (run.is_down(), run.leaks.len())
+        };
         let command = if self.state() == State::Paused {
-            Command::Kill
+            Command::Kill(Instant::now())
         } else {
             command
         };
@@ -167,29 +169,25 @@ impl Member {
         {
             return Err(Error::new(ErrorKind::Teardown, self.hangs()));
         }
-        match self.join() {
-            _ if was_down => Ok(()),
-            State::Down(Ending::Leaked(what)) => {
+        let run = self.run();
+        match (&run.state, run.leaks.get(leaks)) {
+            (_, Some(what)) => {
                 Err(self.error(ErrorKind::Teardown, &format!("went down, but {what}")))
             }
-            State::Down(Ending::Died(cause)) => {
+            (State::Down(Ending::Died(cause)), None) if !was_down => {
                 Err(self.error(ErrorKind::Died, &format!("died: {cause}")))
             }
             _ => Ok(()),
         }
     }
 
-    /// Waits for the thread, which is past all of the node's own code, and says how the node ended.
-    fn join(&self) -> State {
-        let (thread, state) = {
-            let mut run = self.run();
-            (run.thread.take(), run.state.clone())
-        };
-        if let Some(thread) = thread {
+    /// Waits for the threads of all runs, which are past all of the node's own code.
+    fn join(&self) {
+        let threads = std::mem::take(&mut self.run().threads);
+        for thread in threads {
             // Its panics are caught inside.
             let _ = thread.join();
         }
-        state
     }
 
     fn hangs(&self) -> String {

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
+use tracing::Dispatch;
 
+use super::capture;
 use super::context::NodeContext;
 use super::life::{Life, TaskEnd};
 use super::member::{Ending, Member, State};
@@ -25,8 +27,10 @@ use crate::retry::{Delays, poll_until};
 
 /// What a node's thread is asked to do.
 pub(crate) enum Command {
-    Kill,
-    Stop,
+    /// Since when it is asked to: what ended before did so unasked.
+    Kill(Instant),
+    /// As `Kill`.
+    Stop(Instant),
     /// Blocks the thread until the other end of `resume` sends or drops.
     Pause {
         parked: oneshot::Sender<()>,
@@ -50,30 +54,43 @@ pub(crate) fn grace() -> Duration {
 ///
 /// # Errors
 ///
-/// The ports cannot be opened or the thread cannot be made.
+/// The test is over, the ports cannot be opened, or the thread cannot be made.
 pub(crate) fn launch(member: &Arc<Member>, service: &Service) -> io::Result<()> {
     member.ports.open()?;
+    member.log.begin_run();
     let (sender, commands) = mpsc::unbounded_channel();
-    let generation = member.update(|run| {
-        run.state = State::Starting;
-        run.commands = Some(sender);
-        run.generation
-    });
     let (host, service) = (Arc::clone(member), service.clone());
-    let spawned = std::thread::Builder::new()
-        .name(member.name.clone())
-        .spawn(move || live(&host, generation, &service, commands));
-    match spawned {
-        Ok(thread) => {
-            member.run().thread = Some(thread);
-            Ok(())
+    // In one: either the end of the test finds this thread, or this finds the end of the test.
+    let launched = member.update(|run| {
+        if run.condemned {
+            return Err(io::Error::other("the test is over"));
         }
-        Err(error) => {
-            let cause = format!("its thread cannot be made: {error}");
-            member.update(|run| run.state = State::Down(Ending::NotStarted(cause)));
-            Err(error)
+        let generation = run.generation;
+        let spawned = std::thread::Builder::new()
+            .name(member.name.clone())
+            .spawn(move || live(&host, generation, &service, commands));
+        match spawned {
+            Ok(thread) => {
+                run.state = State::Starting;
+                run.commands = Some(sender);
+                run.threads.retain(|thread| !thread.is_finished());
+                run.threads.push(thread);
+                // Said here, so that the new thread has no reason to wait for this lock.
+                run.doing = "running a task that does not yield";
+                Ok(())
+            }
+            Err(error) => {
+                let cause = format!("its thread cannot be made: {error}");
+                run.state = State::Down(Ending::NotStarted(cause));
+                Err(error)
+            }
         }
+    });
+    if launched.is_err() {
+        // What could not be started must not leave its port to others.
+        member.ports.close()?;
     }
+    launched
 }
 
 fn live(
@@ -83,9 +100,10 @@ fn live(
     commands: mpsc::UnboundedReceiver<Command>,
 ) {
     let _entered = member.roster.scope.enter();
+    let events = capture::dispatch(&member.log);
+    events.iter().for_each(capture::enter);
     let threads = Threads::default();
-    member.run().doing = "running a task that does not yield";
-    let ending = match runtime(member, &threads) {
+    let ending = match runtime(member, &threads, events.clone()) {
         Ok(runtime) => {
             let (life, tasks) = Life::new(runtime.handle().clone());
             let cx = NodeContext::new(member, generation, &life);
@@ -93,30 +111,30 @@ fn live(
                 runtime.block_on(drive(member, service, cx, &life, commands, tasks))
             }));
             let ending = driven.unwrap_or_else(|payload| {
-                Ending::Leaked(format!(
-                    "dropping its start panicked: {}",
-                    panic::text(&payload)
-                ))
+                let text = panic::text(&payload);
+                member.leaked(format!("dropping its start panicked: {text}"));
+                Ending::Killed
             });
-            if let Ending::Died(cause) = &ending {
-                member
-                    .roster
-                    .scope
-                    .died(member.label.clone(), cause.clone());
-            }
-            take_down(member, runtime, &threads, ending)
+            take_down(member, runtime, &threads);
+            ending
         }
         Err(error) => Ending::NotStarted(format!("its runtime cannot be made: {error}")),
     };
+    capture::leave();
     member.update(|run| {
         run.commands = None;
         run.state = State::Down(ending);
     });
 }
 
-fn runtime(member: &Arc<Member>, threads: &Threads) -> io::Result<Runtime> {
+fn runtime(
+    member: &Arc<Member>,
+    threads: &Threads,
+    events: Option<Dispatch>,
+) -> io::Result<Runtime> {
     let mut builder = Builder::new_current_thread();
-    threads.watch(&mut builder, &member.roster.scope, &member.name);
+    threads.watch(&mut builder, &member.roster.scope, &member.name, events);
+    builder.on_thread_unpark(capture::give_way);
     builder.enable_all().build()
 }
 
@@ -139,17 +157,18 @@ async fn drive(
         tokio::select! {
             biased;
             command = commands.recv() => match command {
-                Some(Command::Stop) if ready => return stop(member, life, commands, tasks).await,
+                Some(Command::Kill(at) | Command::Stop(at)) if let Some(end) = before(&mut tasks, at) => {
+                    return unasked(member, &end, ready);
+                }
+                Some(Command::Stop(_)) if ready => return stop(member, life, commands, tasks).await,
                 Some(Command::Pause { parked, resume }) => {
                     let _ = parked.send(());
                     // Blocks the whole runtime; that is what a pause is. An error is the other end gone.
                     let _ = resume.recv();
                 }
-                Some(Command::Kill | Command::Stop) | None => return Ending::Killed,
+                Some(Command::Kill(_) | Command::Stop(_)) | None => return Ending::Killed,
             },
-            Some(end) = tasks.recv() => {
-                return if ready { Ending::Died(end.cause()) } else { Ending::NotStarted(end.cause()) };
-            }
+            Some(end) = tasks.recv() => return unasked(member, &end, ready),
             started = &mut starting, if !ready => match started {
                 Ok(Ok(handle)) => {
                     ready = true;
@@ -159,12 +178,31 @@ async fn drive(
                     });
                 }
                 Ok(Err(error)) => return Ending::NotStarted(chain(&*error)),
-                Err(payload) => {
-                    return Ending::NotStarted(format!("its start panicked: {}", panic::text(&payload)));
+                Err(panicked) => {
+                    let text = panic::text(&panicked.payload);
+                    return Ending::NotStarted(format!("its start panicked: {text}"));
                 }
             }
         }
     }
+}
+
+/// The end of a task that came before the node was asked to end: it must not pass for what was asked.
+fn before(tasks: &mut mpsc::UnboundedReceiver<TaskEnd>, asked: Instant) -> Option<TaskEnd> {
+    tasks.try_recv().ok().filter(|end| end.at < asked)
+}
+
+/// The node ends because one of its tasks did.
+fn unasked(member: &Member, end: &TaskEnd, ready: bool) -> Ending {
+    let cause = end.cause();
+    if !ready {
+        return Ending::NotStarted(cause);
+    }
+    member
+        .roster
+        .scope
+        .died(member.label.clone(), cause.clone(), end.at);
+    Ending::Died(cause)
 }
 
 /// Waits until somebody listens on the first port. Servers that are given a listener, or bind before
@@ -200,8 +238,8 @@ async fn stop(
         tokio::select! {
             biased;
             _ = commands.recv() => return Ending::Stopped,
-            Some(end) = tasks.recv() => if let Err(cause) = end.while_stopping() {
-                return Ending::Died(cause);
+            Some(end) = tasks.recv() => if !end.is_well() {
+                return unasked(member, &end, true);
             },
             () = &mut grace => return Ending::Stopped,
             () = tokio::time::sleep(delays.next()) => {}
@@ -209,53 +247,52 @@ async fn stop(
     }
     // The last task may have reported its failure just before it was gone.
     while let Ok(end) = tasks.try_recv() {
-        if let Err(cause) = end.while_stopping() {
-            return Ending::Died(cause);
+        if !end.is_well() {
+            return unasked(member, &end, true);
         }
     }
     Ending::Stopped
 }
 
 /// Drops all that the node is made of and sees to it that nothing is left.
-fn take_down(member: &Member, runtime: Runtime, threads: &Threads, ending: Ending) -> Ending {
-    let handle = member.update(|run| {
-        run.state = State::Stopping;
-        run.doing = "dropping its handle";
-        run.handle.take()
-    });
+fn take_down(member: &Member, runtime: Runtime, threads: &Threads) {
+    let handle = member.begin_end();
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         let _context = runtime.enter();
         drop(handle);
         member.run().doing = "dropping its tasks";
     }));
-    let dropped =
-        dropped.and_then(|()| catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background())));
+    let shut = catch_unwind(AssertUnwindSafe(|| runtime.shutdown_background()));
+    for payload in [dropped, shut].into_iter().filter_map(Result::err) {
+        member.leaked(format!("dropping it panicked: {}", panic::text(&payload)));
+    }
     member.run().doing = "waiting for its blocking tasks (spawn_blocking)";
     threads.wait_until_gone();
     member.run().doing = "waiting for its port to be free";
-    let leak = match (dropped, close_ports(member)) {
-        (Err(payload), _) => Some(format!("dropping it panicked: {}", panic::text(&payload))),
-        (_, Err(what)) => Some(what),
-        _ => None,
-    };
-    match (ending, leak) {
-        (Ending::Killed | Ending::Stopped, Some(leak)) => Ending::Leaked(leak),
-        (ending, _) => ending,
+    if let Err(what) = close_ports(member) {
+        member.leaked(what);
     }
 }
 
-/// Waits until nobody listens on the node's ports any more, and makes them exclusive.
-fn close_ports(member: &Member) -> Result<(), String> {
+/// Waits until nobody listens on the node's ports any more, and makes them exclusive; gives them back, if
+/// the test is over.
+pub(super) fn close_ports(member: &Member) -> Result<(), String> {
     let deadline = Instant::now() + scaled(LAST_LISTENER);
     let mut listening = Ok(None);
     poll_until(deadline, || {
         listening = member.ports.anybody_listening();
         !matches!(listening, Ok(Some(_)))
     });
-    let closed = member.ports.close();
+    let closed = if member.run().condemned {
+        // Nobody comes back to these ports: given back here, by all nodes at once.
+        member.ports.give_back();
+        Ok(())
+    } else {
+        member.ports.close()
+    };
     match (listening, closed) {
         (Ok(Some(addr)), _) => Err(format!(
-            "somebody still listens on {addr}; is a clone of its handle alive?"
+            "somebody still listens on {addr}; is a clone of a handle alive?"
         )),
         (Err(error), _) | (_, Err(error)) => Err(chain(&error)),
         (Ok(None), Ok(())) => Ok(()),

@@ -122,6 +122,7 @@ impl Log {
     }
 
     /// How many lines there are.
+    #[cfg(test)]
     pub(crate) fn lines(&self) -> u64 {
         lock(&self.inner).end.lines
     }
@@ -348,5 +349,193 @@ impl Recent {
     fn text(&self) -> String {
         let lines = self.last(RECENT_LINES).into_iter();
         lines.map(|line| line + "\n").collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::Location;
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+
+    /// A log whose test is called `name`, and that test.
+    fn log(name: &str) -> (Arc<Log>, Arc<Scope>) {
+        let scope = Scope::new("port-test", &format!("log::{name}"), None);
+        let roster = Roster::of_arguments(&scope);
+        scope.disown();
+        (Log::new(&roster, "node-1"), scope)
+    }
+
+    fn path(log: &Log) -> PathBuf {
+        let inner = lock(&log.inner);
+        inner.file.as_ref().expect("it has a file").1.clone()
+    }
+
+    #[test]
+    fn the_file_has_the_bytes_as_they_came_and_is_the_owners() {
+        let (log, scope) = log("bytes");
+        log.line(b"\xff\x00 no UTF-8");
+        log.line("zwölf".as_bytes());
+        log.line(b"");
+        let path = path(&log);
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            b"\xff\x00 no UTF-8\nzw\xc3\xb6lf\n\n"
+        );
+        assert_eq!(log.text(), "\u{fffd}\0 no UTF-8\nzwölf\n\n");
+        assert_eq!(log.tail(2), ["zwölf", ""]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        scope.directory.finish(false).unwrap();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn without_a_line_there_is_no_directory_and_after_the_test_there_is_none() {
+        let (log, scope) = log("lazy");
+        assert_eq!((log.text(), log.lines()), (String::new(), 0));
+        assert_eq!(scope.directory.finish(true).unwrap(), None);
+        log.line(b"too late");
+        assert!(lock(&log.inner).file.is_none());
+        assert_eq!(log.tail(9).last().unwrap(), "too late");
+    }
+
+    #[test]
+    fn megabytes_are_whole_in_the_file_and_bounded_in_memory() {
+        const MEGABYTES: usize = 50;
+        let (log, scope) = log("megabytes");
+        let (short, long) = ([b's'; 99], [b'l'; 10 * 1024 - 1]);
+        let mut written = 0;
+        while written < MEGABYTES << 20 {
+            let line: &[u8] = if log.lines() % 10 == 0 { &long } else { &short };
+            log.line(line);
+            written += line.len() + 1;
+            let inner = lock(&log.inner);
+            let kept = inner.recent.lines.iter().map(Vec::len);
+            assert!(kept.len() <= RECENT_LINES);
+            assert_eq!(kept.sum::<usize>(), inner.recent.bytes);
+            assert!(inner.recent.bytes <= RECENT_BYTES && inner.buffer.capacity() <= RECENT_BYTES);
+        }
+        assert_eq!(path(&log).metadata().unwrap().len(), written as u64);
+        (0..1000).for_each(|_| log.line(b"short"));
+        assert_eq!(log.tail(usize::MAX).len(), RECENT_LINES);
+        // A line that no memory would hold has to pass through, and must not stay.
+        let huge = vec![b'h'; 5 << 20];
+        log.line(&huge);
+        assert!(lock(&log.inner).buffer.capacity() <= RECENT_BYTES);
+        assert_eq!(log.tail(1)[0].chars().count(), LONGEST_RECENT + 1);
+        let mut end = File::open(path(&log)).unwrap();
+        end.seek(SeekFrom::End(-(huge.len() as i64 + 1))).unwrap();
+        let mut last = Vec::new();
+        end.read_to_end(&mut last).unwrap();
+        assert!(last[..huge.len()] == huge);
+        scope.directory.finish(false).unwrap();
+    }
+
+    #[test]
+    fn lines_that_come_together_are_told_apart() {
+        let (log, scope) = log("together");
+        log.line(b"one\r\ntwo");
+        assert_eq!(
+            (log.lines(), log.tail(9)),
+            (2, vec!["one".to_owned(), "two".to_owned()])
+        );
+        scope.directory.finish(false).unwrap();
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_full_disk_is_told_once_and_ends_waits() {
+        let (log, scope) = log("full");
+        let directory = scope.directory.create(Path::new("")).unwrap();
+        std::os::unix::fs::symlink("/dev/full", directory.join("node-1.log")).unwrap();
+        for number in 0..3 {
+            log.line(format!("line {number}").as_bytes());
+        }
+        let tail = log.tail(9);
+        assert!(tail[0].contains("No space left on device"), "{tail:?}");
+        assert_eq!(tail[1..], ["line 0", "line 1", "line 2"]);
+        assert!(log.text().ends_with("line 2\n"));
+        let waited = log.wait_for("line 2", None, Location::caller()).await;
+        let error = waited.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().contains("No space left on device"));
+        scope.directory.finish(false).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_wait_sees_each_line_of_the_run_once_however_long() {
+        let (log, scope) = log("waits");
+        let wait = |text: &'static str| log.wait_for(text, None, Location::caller());
+        log.line(b"ready 0");
+        log.begin_run();
+        log.line("x".repeat(3 * CHUNK).as_bytes());
+        log.line(b"ready 1");
+        assert_eq!(wait("ready").await.unwrap(), "ready 1");
+
+        // Nothing is missed on the border of two reads: each line crosses one, here or there.
+        for number in 0..(3 * CHUNK / 100) {
+            log.line(format!("{number:099}").as_bytes());
+        }
+        log.line(b"the end");
+        for number in [0, 654, 655, 656, 1310, 1311] {
+            let line = format!("{number:099}");
+            assert_eq!(
+                log.wait_for(&line, None, Location::caller()).await.unwrap(),
+                line
+            );
+        }
+        assert_eq!(wait("the end").await.unwrap(), "the end");
+
+        log.begin_run();
+        let mut waiting = pin!(wait("ready"));
+        let pending =
+            std::future::poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending()));
+        assert!(pending.await, "of the run before");
+        log.line(b"almost");
+        let pending =
+            std::future::poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_pending()));
+        assert!(pending.await);
+        log.line(b"ready 2\nready 3");
+        assert_eq!(waiting.await.unwrap(), "ready 2");
+        scope.directory.finish(false).unwrap();
+    }
+
+    #[tokio::test]
+    async fn lines_of_many_threads_come_whole_and_wake_the_waits() {
+        let (log, scope) = log("threads");
+        let threads: Vec<_> = (0..8)
+            .map(|thread| {
+                let log = Arc::clone(&log);
+                std::thread::spawn(move || {
+                    for number in 0..1000 {
+                        log.line(format!("{thread} {number}.").as_bytes());
+                    }
+                })
+            })
+            .collect();
+        for thread in 0..8 {
+            let last = format!("{thread} 999.");
+            let line = log.wait_for(&last, None, Location::caller()).await;
+            assert_eq!(line.unwrap(), last);
+        }
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        let text = log.text();
+        assert_eq!((log.lines(), text.lines().count()), (8000, 8000));
+        for thread in 0..8 {
+            let own = text
+                .lines()
+                .filter(|line| line.starts_with(&format!("{thread} ")));
+            assert!(own.eq((0..1000).map(|number| format!("{thread} {number}."))));
+        }
+        scope.directory.finish(false).unwrap();
     }
 }

@@ -11,6 +11,7 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::host::Command;
+use super::log::Log;
 use super::ports::Ports;
 use super::roster::Roster;
 use super::service::Service;
@@ -28,6 +29,7 @@ pub(crate) struct Member {
     pub(crate) roster: Arc<Roster>,
     /// `None`: a bare node.
     pub(crate) service: Option<Service>,
+    pub(crate) log: Arc<Log>,
     directory: OnceLock<std::path::PathBuf>,
     run: Mutex<Run>,
     /// Signalled together with the scope's `changes`, for those who wait on no runtime.
@@ -46,7 +48,13 @@ pub(crate) struct Run {
     pub(crate) commands: Option<mpsc::UnboundedSender<Command>>,
     /// Dropped or sent to, it wakes the paused thread.
     pub(crate) resume: Option<blocking::Sender<()>>,
-    pub(crate) thread: Option<JoinHandle<()>>,
+    /// Of this run and of earlier ones, as far as they were not seen to be gone. A node that is down may
+    /// have its thread for a moment yet; nobody waits for that but the end of the test.
+    pub(crate) threads: Vec<JoinHandle<()>>,
+    /// The test is over: it is not started again.
+    pub(crate) condemned: bool,
+    /// What was left of its runs, or went wrong while they were taken down.
+    pub(crate) leaks: Vec<String>,
     /// What the node's thread is doing, for the message when it does not end.
     pub(crate) doing: &'static str,
 }
@@ -74,20 +82,28 @@ pub(crate) enum Ending {
     NotStarted(String),
     /// Unasked; the cause.
     Died(String),
-    /// As asked, but something of it is still there; what.
-    Leaked(String),
 }
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::New => f.write_str("not started yet"),
-            Self::Starting => f.write_str("starting"),
-            Self::Silent => f.write_str("started, but nobody listens on its first port"),
-            Self::Running => f.write_str("running"),
-            Self::Paused => f.write_str("paused"),
-            Self::Stopping => f.write_str("stopping"),
             Self::Down(ending) => ending.fmt(f),
+            _ => f.write_str(self.short()),
+        }
+    }
+}
+
+impl State {
+    /// In one or a few words, without a cause.
+    pub(crate) fn short(&self) -> &'static str {
+        match self {
+            Self::New => "not started yet",
+            Self::Starting => "starting",
+            Self::Silent => "started, but nobody listens on its first port",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopping => "going down",
+            Self::Down(ending) => ending.short(),
         }
     }
 }
@@ -100,14 +116,13 @@ impl Ending {
             Self::Stopped => "stopped",
             Self::NotStarted(_) => "did not start",
             Self::Died(_) => "died",
-            Self::Leaked(_) => "down, but not all of it",
         }
     }
 
     pub(crate) fn cause(&self) -> Option<&str> {
         match self {
             Self::Killed | Self::Stopped => None,
-            Self::NotStarted(cause) | Self::Died(cause) | Self::Leaked(cause) => Some(cause),
+            Self::NotStarted(cause) | Self::Died(cause) => Some(cause),
         }
     }
 }
@@ -131,6 +146,7 @@ impl Member {
         Arc::new(Self {
             id,
             label: roster.label(&name),
+            log: Log::new(roster, &name),
             name,
             ports,
             roster: Arc::clone(roster),
@@ -143,7 +159,9 @@ impl Member {
                 handle: bare.then(|| Arc::new(()) as AnyHandle),
                 commands: None,
                 resume: None,
-                thread: None,
+                threads: Vec::new(),
+                condemned: false,
+                leaks: Vec::new(),
                 doing: "nothing",
             }),
             run_changed: Condvar::new(),
@@ -161,18 +179,36 @@ impl Member {
 
     /// Changes the run and tells everybody who waits for a change.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut Run) -> T) -> T {
-        let output = {
+        let (output, down) = {
             let mut run = self.run();
             let before = run.state.clone();
             let output = change(&mut run);
             if run.state != before {
-                run.since = Instant::now();
+                self.entered(&mut run);
             }
-            output
+            (output, run.is_down())
         };
-        self.run_changed.notify_all();
+        if down {
+            // The only change that is waited for without a runtime.
+            self.run_changed.notify_all();
+        }
         self.roster.scope.changed();
         output
+    }
+
+    /// The run is over, and its handle is to be dropped. Nobody waits for that, so nobody is woken.
+    pub(crate) fn begin_end(&self) -> Option<AnyHandle> {
+        let mut run = self.run();
+        run.state = State::Stopping;
+        run.doing = "dropping its handle";
+        self.entered(&mut run);
+        run.handle.take()
+    }
+
+    fn entered(&self, run: &mut Run) {
+        run.since = Instant::now();
+        let what = run.state.short().to_owned();
+        self.roster.scope.note(&self.label, what);
     }
 
     /// Resolves as soon as `answer` has one of this node's run.
@@ -205,6 +241,11 @@ impl Member {
             run = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
+    }
+
+    /// Remembers what is left of the node or went wrong while it was taken down; that fails the test.
+    pub(crate) fn leaked(&self, what: String) {
+        self.run().leaks.push(what);
     }
 
     /// The node's own directory, the same for all its runs.

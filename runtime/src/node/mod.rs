@@ -1,9 +1,12 @@
 //! Nodes: what they are made of, their life on a thread of their own, and what a test may do to them.
 
+mod capture;
 mod context;
 mod control;
+mod events;
 mod host;
 mod life;
+mod log;
 pub(crate) mod member;
 mod peer;
 pub(crate) mod pending;

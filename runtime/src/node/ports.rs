@@ -165,21 +165,26 @@ impl Ports {
         lock(&self.leases).clear();
     }
 
-    pub(crate) fn listen(&self, index: usize) -> io::Result<std::net::TcpListener> {
-        self.with_lease(index, PortLease::listen)
+    /// The lease of one port.
+    ///
+    /// # Errors
+    ///
+    /// The test is over.
+    pub(crate) fn lease_of(&self, index: usize) -> io::Result<Arc<PortLease>> {
+        let over = || io::Error::other("the test is over, its ports are given back");
+        self.leases().get(index).cloned().ok_or_else(over)
     }
 
-    pub(crate) fn udp_socket(&self, index: usize) -> io::Result<std::net::UdpSocket> {
-        let socket = self.with_lease(index, PortLease::udp_socket)?;
+    /// The port was taken for UDP.
+    pub(crate) fn took_udp(&self, index: usize) {
         if index == 0 {
             // A hint for `must_listen` on the same thread; the leases' lock orders the rest.
             self.udp_taken.store(true, Ordering::Relaxed);
         }
-        Ok(socket)
     }
 
     pub(crate) fn is_listening(&self, index: usize) -> io::Result<bool> {
-        self.with_lease(index, PortLease::is_listening)
+        self.lease_of(index)?.is_listening()
     }
 
     /// Whether a node is only ready when somebody listens on its first port.
@@ -201,22 +206,9 @@ impl Ports {
         Ok(None)
     }
 
-    /// Out of the lock: listening may take a while, and a node that is killed must not wait for it.
+    /// Out of the lock, which is held for no system call.
     fn leases(&self) -> Vec<Arc<PortLease>> {
         lock(&self.leases).clone()
-    }
-
-    fn with_lease<T>(
-        &self,
-        index: usize,
-        act: impl FnOnce(&PortLease) -> io::Result<T>,
-    ) -> io::Result<T> {
-        match self.leases().get(index) {
-            Some(lease) => act(lease),
-            None => Err(io::Error::other(
-                "the test is over, its ports are given back",
-            )),
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::member::Member;
+use super::member::{Member, State};
 use super::scope::Scope;
+use crate::error::{Error, ErrorKind};
 use crate::sync::lock;
 
 pub(crate) struct Roster {
@@ -15,7 +16,23 @@ pub(crate) struct Roster {
     /// whose nodes may have the same names.
     number: Option<usize>,
     last_id: AtomicU64,
-    members: Mutex<Vec<Arc<Member>>>,
+    members: Mutex<Members>,
+}
+
+#[derive(Default)]
+struct Members {
+    /// Those that are each other's peers.
+    present: Vec<Arc<Member>>,
+    /// Added, but never ready: nobody's peers, and still to be taken down.
+    failed: Vec<Arc<Member>>,
+    /// The test is over: nobody joins any more.
+    closed: bool,
+}
+
+impl Members {
+    fn all(&self) -> Vec<Arc<Member>> {
+        self.present.iter().chain(&self.failed).cloned().collect()
+    }
 }
 
 impl Roster {
@@ -26,8 +43,7 @@ impl Roster {
 
     /// One more cluster of the test.
     pub(crate) fn numbered(scope: &Arc<Scope>) -> Arc<Self> {
-        let number = scope.rosters().len() + 1;
-        Self::adopted(scope, Some(number))
+        Self::adopted(scope, Some(scope.next_cluster()))
     }
 
     fn adopted(scope: &Arc<Scope>, number: Option<usize>) -> Arc<Self> {
@@ -47,13 +63,34 @@ impl Roster {
         self.last_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn add(&self, member: &Arc<Member>) {
-        lock(&self.members).push(Arc::clone(member));
+    /// Lists a node.
+    ///
+    /// # Errors
+    ///
+    /// The test is over.
+    pub(crate) fn add(&self, member: &Arc<Member>) -> Result<(), Error> {
+        let mut members = lock(&self.members);
+        if members.closed {
+            return Err(member.error(ErrorKind::InvalidState, "cannot be added: the test is over"));
+        }
+        members.present.push(Arc::clone(member));
+        drop(members);
         self.scope.changed();
+        Ok(())
+    }
+
+    /// Takes a node that never was ready out of the others' sight.
+    pub(crate) fn hide(&self, member: &Arc<Member>) {
+        let mut members = lock(&self.members);
+        let before = members.present.len();
+        members.present.retain(|other| !Arc::ptr_eq(other, member));
+        if members.present.len() < before {
+            members.failed.push(Arc::clone(member));
+        }
     }
 
     pub(crate) fn members(&self) -> Vec<Arc<Member>> {
-        lock(&self.members).clone()
+        lock(&self.members).present.clone()
     }
 
     /// What a node is called in messages.
@@ -72,19 +109,40 @@ impl Roster {
         }
     }
 
-    /// Kills every node at once, waits until they are gone or `deadline` has come, and gives the ports
-    /// back. It tries everything; each failure is one line.
-    pub(crate) fn take_down(&self, deadline: Instant) -> Vec<String> {
-        // The members hold this roster in turn: without them there is no circle left.
-        let members = std::mem::take(&mut *lock(&self.members));
-        for member in &members {
-            member.ask_to_die();
+    /// Asks all nodes to go down, for good, and lets nobody join any more.
+    pub(crate) fn close(&self) {
+        let members = {
+            let mut members = lock(&self.members);
+            members.closed = true;
+            members.all()
+        };
+        members.iter().for_each(|member| member.condemn());
+    }
+
+    /// Waits until all nodes are gone.
+    pub(crate) async fn gone(&self) {
+        let members = lock(&self.members).all();
+        for member in members.iter().filter(|member| member.service.is_some()) {
+            member
+                .until(|run| (run.is_down() || run.state == State::New).then_some(()))
+                .await;
         }
+    }
+
+    /// Waits until the nodes of a closed roster are gone or `deadline` has come, and gives the ports back.
+    /// It tries everything; each failure is one line.
+    pub(crate) fn take_down(&self, deadline: Instant) -> Vec<String> {
+        let members = lock(&self.members).all();
         let mut failures = Vec::new();
         for member in &members {
-            failures.extend(member.await_down(deadline).err());
+            failures.extend(member.await_down(deadline));
             member.ports.give_back();
         }
+        // The members hold this roster in turn: without them there is no circle left. Not before, since
+        // nodes may look for their peers to the last.
+        let mut members = lock(&self.members);
+        members.present.clear();
+        members.failed.clear();
         failures
     }
 }

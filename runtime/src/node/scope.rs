@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::events::{Event, Events};
 use super::pending::{self, Pending};
 use super::roster::Roster;
 use crate::config;
@@ -40,10 +41,12 @@ pub(crate) struct Scope {
 struct Inner {
     rosters: Vec<Arc<Roster>>,
     deaths: Vec<Death>,
+    events: Events,
     pending: Vec<(u64, Pending)>,
     last_wait: u64,
-    /// The body is over: whatever ends from now on was asked to.
-    over: bool,
+    /// When the body was over: whatever ends later was asked to.
+    over: Option<Instant>,
+    clusters: usize,
 }
 
 /// A node that ended without having been asked to.
@@ -104,19 +107,42 @@ impl Scope {
         std::mem::take(&mut lock(&self.inner).rosters)
     }
 
-    pub(crate) fn died(&self, node: String, cause: String) {
-        let after = self.started.elapsed();
+    /// The number of the next cluster that the test builds by itself; the first is 1.
+    pub(crate) fn next_cluster(&self) -> usize {
         let mut inner = lock(&self.inner);
-        if !inner.over {
+        inner.clusters += 1;
+        inner.clusters
+    }
+
+    /// A node ended unasked at `at`.
+    pub(crate) fn died(&self, node: String, cause: String, at: Instant) {
+        let after = at.saturating_duration_since(self.started);
+        let mut inner = lock(&self.inner);
+        if inner.over.is_none_or(|over| at < over) {
             inner.deaths.push(Death { node, cause, after });
         }
         drop(inner);
         self.changed();
     }
 
+    /// Remembers what happened to a node, for the report.
+    pub(crate) fn note(&self, node: &str, what: String) {
+        let event = Event {
+            at: self.started.elapsed(),
+            node: node.to_owned(),
+            what,
+        };
+        lock(&self.inner).events.push(event);
+    }
+
+    /// At most `count` events, the first and the last.
+    pub(crate) fn events(&self, count: usize) -> Vec<String> {
+        lock(&self.inner).events.shown(count)
+    }
+
     /// The body is over. A node whose tasks end because their clients are gone has done nothing wrong.
     pub(crate) fn end_of_body(&self) {
-        lock(&self.inner).over = true;
+        lock(&self.inner).over.get_or_insert_with(Instant::now);
     }
 
     pub(crate) fn deaths(&self) -> Vec<Death> {
@@ -132,20 +158,21 @@ impl Scope {
     }
 
     /// When a wait that begins now has to end: a margin before the test, if it is the test's body that
-    /// waits. A node's wait has the margin too, so that it is still pending, and part of the message,
-    /// when the body's ends.
+    /// waits. A node's wait outlasts the test, which takes the node down, so that it is still pending, and
+    /// told of, when the test's time is up.
     fn wait_deadline(&self, of_node: bool) -> Instant {
         let (deadline, margin) = match self.deadline {
             Some(deadline) => {
                 let margin = (deadline - self.started) / MARGIN_SHARE;
                 (deadline, margin.min(MAX_MARGIN))
             }
-            None => (
-                Instant::now() + scaled(DEFAULT_TIMEOUT) + MAX_MARGIN,
-                MAX_MARGIN,
-            ),
+            None => (Instant::now() + scaled(DEFAULT_TIMEOUT), Duration::ZERO),
         };
-        if of_node { deadline } else { deadline - margin }
+        if of_node {
+            deadline + MAX_MARGIN
+        } else {
+            deadline - margin
+        }
     }
 
     /// Drives `work` until it is done, a node of this test dies unasked, or time is up.

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::member::{Member, State};
 use super::sockets;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// A node of the test: its ports, its directory, the handle that its start function returned, and its
 /// life and death.
@@ -220,6 +220,61 @@ impl<H> TestNode<H> {
         sockets::udp_socket(&self.member, index).await
     }
 
+    /// All that the node has logged, in all its runs. Bytes that are not UTF-8 are replaced.
+    ///
+    /// That is its tracing events from INFO up, with the milliseconds since the start of the test, unless
+    /// a subscriber is set globally, as by test-log: then they go there and nowhere else. Threads that
+    /// the node makes without tokio are not heard, unless they are given its
+    /// [dispatcher](https://docs.rs/tracing/latest/tracing/dispatcher/).
+    ///
+    /// The same is in a file beside the node's directory, called as the node is and `.log`; there, the
+    /// bytes are as they came. With `PORT_TEST_LOG=1` it is also streamed to stderr.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use port_test::{BoxError, NodeContext, TestNode, port_test};
+    /// # use tokio::net::TcpListener;
+    /// async fn start(cx: NodeContext) -> Result<TcpListener, BoxError> {
+    ///     let listener = cx.tcp_listener().await?;
+    ///     tracing::info!(port = cx.port(), "ready to accept");
+    ///     Ok(listener)
+    /// }
+    ///
+    /// #[port_test(service = start)]
+    /// async fn says_so(node: TestNode<TcpListener>) -> Result<(), BoxError> {
+    ///     let line = node.wait_for_log("ready to accept").await?;
+    ///     assert!(line.ends_with(&format!("port={}", node.port())));
+    ///     assert_eq!(node.logs().lines().count(), 1);
+    ///     Ok(())
+    /// }
+    /// # says_so();
+    /// ```
+    #[must_use]
+    pub fn logs(&self) -> String {
+        self.member.log.text()
+    }
+
+    /// Waits for a line with `text` in the node's [log](Self::logs), and returns the line. Lines that
+    /// came before the call count, as far as they are of the node's present run: what it said before a
+    /// restart does not.
+    ///
+    /// # Errors
+    ///
+    /// The test's deadline came first, a node died, or the log cannot be written. The message says how
+    /// many lines there are, and the last of them.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped at any time.
+    #[track_caller]
+    pub fn wait_for_log(
+        &self,
+        text: &str,
+    ) -> impl Future<Output = Result<String, Error>> + Send + use<H> {
+        self.member.log.wait_for(text, None, Location::caller())
+    }
+
     /// Whether the node is ready and neither paused nor down.
     #[must_use]
     pub fn is_running(&self) -> bool {
@@ -306,20 +361,35 @@ impl<H: Any + Send + Sync> TestNode<H> {
     ///
     /// # Panics
     ///
-    /// The node is not up: what a dead node left behind in memory must not answer for it.
+    /// The node is not up: what a dead node left behind in memory must not answer for it. Where the node
+    /// may go down at any moment, [`try_handle`](Self::try_handle) tells it without a panic.
     #[must_use]
     #[track_caller]
     pub fn handle(&self) -> Arc<H> {
+        self.try_handle().unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// What the node's start function returned, in its present run.
+    ///
+    /// # Errors
+    ///
+    /// The node is not up.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the type is that of the node, by construction"
+    )]
+    pub fn try_handle(&self) -> Result<Arc<H>, Error> {
         let run = self.member.run();
-        let Some(handle) = run.handle.clone() else {
-            let (label, state) = (&self.member.label, run.state.clone());
-            drop(run);
-            panic!("{label} is {state}, so it has no handle now")
-        };
-        // The attribute and the builder make the node and this value of the same function.
-        handle
-            .downcast()
-            .expect("a node's handle has the type of its node")
+        match run.handle.clone() {
+            // The attribute and the builder make the node and this value of the same function.
+            Some(handle) => Ok(handle
+                .downcast()
+                .expect("a node's handle has the type of its node")),
+            None => {
+                let message = format!("is {}, so it has no handle now", run.state);
+                Err(self.member.error(ErrorKind::InvalidState, &message))
+            }
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
 
 use tokio::runtime::Builder;
+use tracing::Dispatch;
 
+use super::capture;
 use super::scope::Scope;
 use crate::sync::lock;
 
@@ -15,12 +17,19 @@ use crate::sync::lock;
 pub(crate) struct Threads(Arc<(Mutex<usize>, Condvar)>);
 
 impl Threads {
-    /// Names and counts the threads of the runtime that `builder` builds, and makes `scope` theirs.
+    /// Names and counts the threads of the runtime that `builder` builds, and makes `scope` theirs, and
+    /// `events` the subscriber of what they trace.
     ///
     /// tokio asks for a name where it spawns a thread, and calls `on_thread_start` only on the new thread:
     /// one that is counted there would be overlooked while it has not come so far, and a blocking task
     /// may still run on it after the runtime is gone.
-    pub(crate) fn watch(&self, builder: &mut Builder, scope: &Arc<Scope>, name: &str) {
+    pub(crate) fn watch(
+        &self,
+        builder: &mut Builder,
+        scope: &Arc<Scope>,
+        name: &str,
+        events: Option<Dispatch>,
+    ) {
         let (spawn, stop) = (self.clone(), self.clone());
         let (scope, name) = (Arc::clone(scope), name.to_owned());
         builder
@@ -29,8 +38,12 @@ impl Threads {
                 name.clone()
             })
             // For the thread's whole life: it works for one test only.
-            .on_thread_start(move || std::mem::forget(scope.enter()))
+            .on_thread_start(move || {
+                std::mem::forget(scope.enter());
+                events.iter().for_each(capture::enter);
+            })
             .on_thread_stop(move || {
+                capture::leave();
                 *lock(&stop.0.0) -= 1;
                 stop.0.1.notify_all();
             });

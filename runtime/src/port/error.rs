@@ -96,7 +96,7 @@ impl AllocError {
             };
             let message = format!(
                 "no free port in {range}: {probed} ports probed{denied}, all in use; drop leases \
-                 that are not needed any more, or set {VARIABLE} to more ports"
+                 that are not needed any more, or name more ports ({VARIABLE}, or the builder's range)"
             );
             (AllocErrorKind::Exhausted, message)
         };
@@ -115,7 +115,7 @@ impl AllocError {
     ) -> Self {
         let message = format!(
             "no {wanted} consecutive free ports in {range}: {probed} ports probed; ask for fewer, \
-             or set {VARIABLE} to more ports"
+             or name more ports ({VARIABLE}, or the builder's range)"
         );
         let mut error = AllocError::new(AllocErrorKind::Exhausted, range, message);
         error.0.probed = probed;
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(
             error.to_string(),
             "no free port in 20000-20004: 5 ports probed, all in use; drop leases that are not \
-             needed any more, or set PORT_TEST_RANGE to more ports"
+             needed any more, or name more ports (PORT_TEST_RANGE, or the builder's range)"
         );
         assert!(error.source().is_some());
         let range = PortRange::of_variable("20000-20004").expect("well-formed");

@@ -15,8 +15,8 @@ use std::fs;
 pub(crate) struct Holder {
     pub(crate) pid: u32,
     pub(crate) name: String,
-    /// Whether it listens on one of them.
-    pub(crate) listening: bool,
+    /// Those of them that it listens on.
+    pub(crate) listening: BTreeSet<u16>,
     /// Its parent is gone: a child that somebody left behind.
     pub(crate) orphan: bool,
     /// Ascending, each once.
@@ -54,7 +54,11 @@ fn holder(pid: u32, sockets: &HashMap<u32, diag::Found>) -> Option<Holder> {
     (!ports.is_empty()).then(|| Holder {
         pid,
         name: name(pid),
-        listening: held.iter().any(|socket| socket.listening),
+        listening: held
+            .iter()
+            .filter(|socket| socket.listening)
+            .map(|socket| socket.port)
+            .collect(),
         orphan: is_orphan(pid),
         ports: ports.into_iter().collect(),
     })
@@ -250,7 +254,7 @@ mod tests {
         for port in asked {
             let holder = own(port).expect("this process holds it");
             assert_eq!((&*holder.ports, holder.orphan), (&[port][..], false));
-            assert_eq!(holder.listening, port == listening.port());
+            assert_eq!(holder.listening.contains(&port), port == listening.port());
             assert!(describe(&[holder]).unwrap().ends_with(": 1"));
         }
         drop(listener);

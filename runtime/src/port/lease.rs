@@ -17,7 +17,7 @@ use super::waiters::Waiters;
 /// of all our sockets between fork and exec: up to 5 ms, measured on a quiet machine, so also
 /// those of a server that has just died. On a machine that is busy with hundreds of tests exec may
 /// come late, and nobody waits this long unless the bind would have failed anyway.
-const FORK: Duration = Duration::from_secs(1);
+pub(crate) const FORK: Duration = Duration::from_secs(1);
 
 /// How long [`PortLease::release`] waits. Shorter, because connections that die away, for a minute,
 /// are in its way as well and cannot be told from a fork.
@@ -237,6 +237,18 @@ impl PortLease {
             .map_err(|e| self.explain("bind a UDP socket to", e))
     }
 
+    /// [`listen`](Self::listen), tried once.
+    pub(crate) fn try_listen(&self) -> io::Result<TcpListener> {
+        self.demand(self.transport.has_tcp(), "listen on", "TCP")?;
+        self.with_guard(|guard| guard.listen(self.addr))
+    }
+
+    /// [`udp_socket`](Self::udp_socket), tried once.
+    pub(crate) fn try_udp_socket(&self) -> io::Result<UdpSocket> {
+        self.demand(self.transport.has_udp(), "bind a UDP socket to", "UDP")?;
+        self.with_guard(|guard| guard.udp_socket(self.addr))
+    }
+
     /// Whether a server listens on the port, asked of the kernel: no connection reaches it.
     ///
     /// # Errors
@@ -342,7 +354,7 @@ impl PortLease {
         let holders = holders(|held| held == port);
         let rival = holders
             .iter()
-            .find(|holder| holder.listening || holder.pid != own);
+            .find(|holder| !holder.listening.is_empty() || holder.pid != own);
         rival.map_or_else(
             || "another server has it".to_owned(),
             |rival| format!("{rival} has it"),
@@ -350,7 +362,7 @@ impl PortLease {
     }
 
     /// Says what was tried. Keeps the kind, on which callers decide.
-    fn explain(&self, what: &str, error: io::Error) -> io::Error {
+    pub(crate) fn explain(&self, what: &str, error: io::Error) -> io::Error {
         let (addr, transport) = (self.addr, self.transport);
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => format!(": {}", self.rival()),

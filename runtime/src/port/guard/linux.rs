@@ -111,6 +111,7 @@ impl Probe {
             tcp,
             udp,
             open: false,
+            question: None,
         })
     }
 }
@@ -164,6 +165,9 @@ pub(crate) struct Guard {
     tcp: Option<Socket>,
     udp: Option<Socket>,
     open: bool,
+    /// What the last question whether somebody listens was asked with, if somebody did: not bound, and
+    /// good for the next one, which comes when the server goes down.
+    question: Option<Socket>,
 }
 
 impl Guard {
@@ -214,7 +218,23 @@ impl Guard {
     /// SO_REUSEADDR fails only for a listener. Asks the kernel alone; a server sees no connection.
     pub(crate) fn is_listening(&mut self, addr: SocketAddr) -> io::Result<bool> {
         let family = family()?;
-        self.while_open(|| Ok(!family.can_bind(Type::STREAM, addr.port(), true)?))
+        let socket = match self.question.take() {
+            Some(socket) => socket,
+            None => {
+                let socket = family.socket(Type::STREAM)?;
+                socket.set_reuse_address(true)?;
+                socket
+            }
+        };
+        let addr = SocketAddr::new(family.wildcard, addr.port()).into();
+        match self.while_open(|| socket.bind(&addr)) {
+            Ok(()) => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                self.question = Some(socket);
+                Ok(true)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives the port back. Opened first: a child that another thread is spawning may keep copies
