@@ -1,20 +1,19 @@
 //! From a legal test to tokens.
 //!
 //! They name nothing but `::core`, `::std` and the runtime's hidden module, so that no name of the
-//! user's can get in the way; and none of ours gets into the user's code, which stands in a function
-//! before all of our variables.
+//! user's can get in the way; and our variables are hygienic, so that the user's code cannot see them.
 //!
 //! The test is a `#[test]` under `--test` only, and a plain function otherwise: rustc drops a `#[test]`
 //! without looking at it, and an example in documentation would then be wrong unnoticed.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Type};
 
-use crate::model::{Flavor, Nodes, PortTest, ShouldPanic};
+use crate::model::{Argument, Flavor, Nodes, PortTest, ShouldPanic};
 
 /// Expands a test.
 pub(crate) fn expand(test: &PortTest<'_>) -> TokenStream {
@@ -38,6 +37,7 @@ fn single(test: &PortTest<'_>, nodes: &TokenStream) -> TokenStream {
     quote! {
         #[cfg_attr(test, ::core::prelude::v1::test)]
         #[cfg_attr(not(test), allow(dead_code))]
+        #[allow(clippy::items_after_statements)]
         #(#attributes)*
         #visibility fn #name() { #body }
     }
@@ -46,7 +46,7 @@ fn single(test: &PortTest<'_>, nodes: &TokenStream) -> TokenStream {
 /// A function that runs the test, where the user's names mean what they meant, and a module of the same
 /// name with one test for each number.
 fn matrix(test: &PortTest<'_>, numbers: &[(usize, Span)]) -> TokenStream {
-    let private = private(test);
+    let private = private(test, Span::call_site());
     let name = test.name;
     let (kept, moved): (Vec<_>, Vec<_>) = test
         .attributes
@@ -69,6 +69,7 @@ fn matrix(test: &PortTest<'_>, numbers: &[(usize, Span)]) -> TokenStream {
     });
     quote! {
         #[cfg_attr(not(test), allow(dead_code))]
+        #[allow(clippy::items_after_statements)]
         #(#kept)*
         fn #name(#facts: &'static #private::Test) { #body }
 
@@ -87,7 +88,7 @@ fn is_about_code(attribute: &Attribute) -> bool {
 
 /// What the runtime has to know: a constant.
 fn facts(test: &PortTest<'_>, name: &str, nodes: &TokenStream) -> TokenStream {
-    let private = private(test);
+    let private = private(test, Span::call_site());
     let ports = option(test.ports.as_ref().map(|ports| quote!(&[#(#ports),*])));
     let timeout = option(test.timeout_ms.map(|timeout| quote!(#timeout)));
     let flavor = match test.flavor {
@@ -117,90 +118,118 @@ fn facts(test: &PortTest<'_>, name: &str, nodes: &TokenStream) -> TokenStream {
     }
 }
 
-/// The user's function, and a call of it by the runtime.
+/// Plans the arguments, and hands the user's body to the runtime.
 fn body(test: &PortTest<'_>, facts: &TokenStream) -> TokenStream {
-    let private = private(test);
-    let PortTest { name, function, .. } = test;
-    let slots: Vec<_> = local(test, "slot");
-    let taken: Vec<_> = local(test, "argument");
-    let count = count(test);
+    let private = private(test, Span::call_site());
+    let (slots, arguments) = (local(test, "slot"), local(test, "argument"));
     let service = Ident::new("__service", Span::mixed_site());
     let started = test.service.as_ref().map(|expression| {
+        let private = self::private(test, expression.span());
         quote_spanned!(expression.span()=> let #service = #private::service(#expression);)
     });
     let planned = test.arguments.iter().zip(&slots).map(|(argument, slot)| {
         let (name, ty) = (&argument.name, argument.ty);
+        let private = self::private(test, ty.span());
         match test.service {
             None => quote_spanned!(ty.span()=> #private::argument::<#ty>(&#slot, #name)),
             Some(_) => quote_spanned!(ty.span()=> #private::argument_by::<_, #ty>(&#slot, #name, &#service)),
         }
     });
-    let call = quote!(#name(#(#taken.take()),*).await);
-    let ended = ended(test, &call);
+    let count = count(test);
+    let future = future(test, &arguments);
     quote! {
-        #[allow(
-            clippy::needless_pass_by_value,
-            clippy::too_many_arguments,
-            clippy::unnecessary_wraps,
-            clippy::unused_async,
-        )]
-        #function
         #count
         #started
         #(let #slots = #private::Slot::new();)*
-        #(let #taken = #planned;)*
-        #private::run(#facts, &[#(&#slots),*], ::std::boxed::Box::pin(async { #ended }));
+        #(let #arguments = #planned;)*
+        #private::run(#facts, &[#(&#slots),*], #future);
     }
 }
 
-/// The check that the number of nodes and the arguments agree, where the number stands.
-fn count(test: &PortTest<'_>) -> Option<TokenStream> {
-    let private = private(test);
-    let (nodes, span) = match &test.nodes {
-        Nodes::Counted if test.arguments.is_empty() => return None,
-        Nodes::Counted => (vec![quote!(Counted)], test.name.span()),
-        Nodes::Given { number, span } => (vec![quote!(Given(#number))], *span),
-        Nodes::Matrix { numbers, span } => (
-            numbers
-                .iter()
-                .map(|(number, _)| quote!(Matrix(#number)))
-                .collect(),
-            *span,
-        ),
+/// The user's body as one future: a second one around it would double what a test costs to compile.
+fn future(test: &PortTest<'_>, arguments: &[Ident]) -> TokenStream {
+    // No types here: an item in the body could have the name of one.
+    let taken = test
+        .arguments
+        .iter()
+        .zip(arguments)
+        .map(|(argument, value)| {
+            let Argument {
+                attributes,
+                pattern,
+                ..
+            } = argument;
+            quote!(#(#attributes)* let #pattern = #value.take();)
+        });
+    let returns = match test.returns {
+        None | Some(Type::Never(_)) => None,
+        Some(ty) => Some((ty, private(test, ty.span()))),
     };
-    let counts = test.arguments.iter().map(|argument| {
-        let ty = argument.ty;
-        quote_spanned!(ty.span()=> <#ty as #private::Counted>::COUNT)
-    });
+    // Tells what the block returns, so that the compiler reports what returns something else.
+    let told = match &returns {
+        None => quote_spanned!(test.name.span()=> if false { return; }),
+        Some((ty, private)) => {
+            quote_spanned!(ty.span()=> if false { return #private::never::<#ty>(); })
+        }
+    };
+    let code = test.body.stream();
+    let mut body = Group::new(Delimiter::Brace, quote!(#told #(#taken)* #code));
+    body.set_span(test.body.span());
+    let body = quote!(::std::boxed::Box::new(async #body));
+    match &returns {
+        None => {
+            let private = private(test, Span::call_site());
+            quote!(#private::body(#body))
+        }
+        Some((ty, private)) => {
+            let body_of = quote_spanned!(ty.span()=> (&&&#private::Returns::<#ty>::new()).body);
+            quote! {{
+                #[allow(unused_imports)]
+                use #private::{ViaDebug as _, ViaResult as _, ViaTermination as _};
+                #body_of(#body)
+            }}
+        }
+    }
+}
+
+/// The check that the number of nodes and the arguments agree, reported where the number stands.
+fn count(test: &PortTest<'_>) -> Option<TokenStream> {
+    let (variant, numbers, span) = match &test.nodes {
+        Nodes::Counted if test.arguments.is_empty() => return None,
+        Nodes::Counted => (quote!(Counted), Vec::new(), test.name.span()),
+        Nodes::Given { number, span } => (quote!(Given), vec![*number], *span),
+        Nodes::Matrix { numbers, span } => {
+            let numbers = numbers.iter().map(|(number, _)| *number).collect();
+            (quote!(Matrix), numbers, *span)
+        }
+    };
+    let private = private(test, span);
+    let nodes = if numbers.is_empty() {
+        quote!(#private::Nodes::#variant)
+    } else {
+        quote!(#(#private::Nodes::#variant(#numbers)),*)
+    };
+    let types = test.arguments.iter().map(|argument| argument.ty);
     Some(quote_spanned! {span=>
-        const _: () = #private::check_count(&[#(#private::Nodes::#nodes),*], &[#(#counts),*]);
+        const _: () = {
+            #[allow(unused_imports)]
+            use #private::Uncounted as _;
+            #private::check_count(&[#nodes], &[#(#private::CountOf::<#types>::COUNT),*]);
+        };
     })
 }
 
-/// The end of the body: from what the test returned to what the runtime wants.
-fn ended(test: &PortTest<'_>, call: &TokenStream) -> TokenStream {
-    let private = private(test);
-    let ty = match test.returns {
-        None => return quote!(#call; ::core::result::Result::Ok(())),
-        Some(Type::Never(_)) => return call.clone(),
-        Some(ty) => ty,
-    };
-    let returned = Ident::new("__returned", Span::mixed_site());
-    let outcome = quote_spanned!(ty.span()=> (&&&#private::Returned::new(#returned)).outcome());
-    quote! {
-        let #returned = #call;
-        #[allow(unused_imports)]
-        use #private::{ViaDebug as _, ViaResult as _, ViaTermination as _};
-        #outcome
-    }
-}
-
-/// The path of the runtime's hidden module.
-fn private(test: &PortTest<'_>) -> TokenStream {
-    match &test.krate {
-        Some(path) => quote!(#path::__private),
-        None => quote!(::port_test::__private),
-    }
+/// The path of the runtime's hidden module, for tokens that are reported at `span`.
+fn private(test: &PortTest<'_>, span: Span) -> TokenStream {
+    let path = test.krate.as_ref().map(|path| {
+        let tokens = path.to_token_stream().into_iter().map(|mut token| {
+            token.set_span(token.span().located_at(span));
+            token
+        });
+        tokens.collect::<TokenStream>()
+    });
+    let path = path.unwrap_or_else(|| quote_spanned!(span=> ::port_test));
+    quote_spanned!(span=> #path::__private)
 }
 
 /// A variable for each argument, which the user's code cannot see.

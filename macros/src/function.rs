@@ -52,6 +52,12 @@ pub(crate) fn check(function: &Signature, errors: &mut Errors) {
     if let Some(clause) = &signature.generics.where_clause {
         errors.at(clause, "a test cannot have a `where` clause: remove it");
     }
+    if let Some(word) = find_impl(signature.output.to_token_stream()) {
+        errors.at(
+            word,
+            "a test says what it returns: write the type that is meant instead of `impl`",
+        );
+    }
     if let Some(variadic) = &signature.variadic {
         errors.at(
             variadic,
@@ -109,6 +115,8 @@ pub(crate) fn arguments<'a>(function: &'a Signature, errors: &mut Errors) -> Vec
         }
         arguments.push(Argument {
             name,
+            attributes: &argument.attrs,
+            pattern: &argument.pat,
             ty: &argument.ty,
         });
     }

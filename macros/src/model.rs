@@ -1,7 +1,7 @@
 //! A test that can be expanded: legal values only.
 
-use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Expr, Ident, LitStr, Path, Type, Visibility};
+use proc_macro2::{Group, Span};
+use syn::{Attribute, Expr, Ident, LitStr, Pat, Path, Type, Visibility};
 
 /// What [`expand`](crate::expand) turns into tokens.
 pub(crate) struct PortTest<'a> {
@@ -10,8 +10,8 @@ pub(crate) struct PortTest<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) visibility: &'a Visibility,
     pub(crate) attributes: &'a [Attribute],
-    /// The user's function as it stands, without attributes and visibility.
-    pub(crate) function: TokenStream,
+    /// The user's code as it stands, braces included.
+    pub(crate) body: &'a Group,
     pub(crate) arguments: Vec<Argument<'a>>,
     /// `None` for `()`.
     pub(crate) returns: Option<&'a Type>,
@@ -27,6 +27,8 @@ pub(crate) struct PortTest<'a> {
 pub(crate) struct Argument<'a> {
     /// Empty if it has none.
     pub(crate) name: String,
+    pub(crate) attributes: &'a [Attribute],
+    pub(crate) pattern: &'a Pat,
     pub(crate) ty: &'a Type,
 }
 

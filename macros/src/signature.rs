@@ -1,8 +1,8 @@
 //! The item that the attribute stands on, as far as the attribute looks at it.
 
-use proc_macro2::{Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser as _};
-use syn::{Attribute, Error, Token, Visibility};
+use syn::{AttrStyle, Attribute, Error, Token, Visibility};
 
 /// A function. Its body stays as it is, so that syntax which syn does not know does no harm.
 pub(crate) struct Signature {
@@ -22,7 +22,7 @@ pub(crate) fn parse(item: TokenStream) -> syn::Result<Signature> {
 }
 
 fn function(input: ParseStream<'_>) -> syn::Result<Signature> {
-    let attributes = input.call(Attribute::parse_outer)?;
+    let mut attributes = input.call(Attribute::parse_outer)?;
     let visibility = input.parse()?;
     if let Some(kind) = other_item(input) {
         return Err(input.error(format!(
@@ -36,12 +36,26 @@ fn function(input: ParseStream<'_>) -> syn::Result<Signature> {
             "a test needs a body: put `#[port_test]` on a function of a module, `async fn name() { ... }`",
         ));
     }
+    let body: Group = input.parse()?;
+    let (inner, code) = split.parse2(body.stream())?;
+    attributes.extend(inner);
+    let mut rest = Group::new(Delimiter::Brace, code);
+    rest.set_span(body.span());
     Ok(Signature {
         attributes,
         visibility,
         signature,
-        body: input.parse()?,
+        body: rest,
     })
+}
+
+/// Takes the inner attributes off a body and makes them attributes of its function, which they are.
+fn split(input: ParseStream<'_>) -> syn::Result<(Vec<Attribute>, TokenStream)> {
+    let mut attributes = input.call(Attribute::parse_inner)?;
+    for attribute in &mut attributes {
+        attribute.style = AttrStyle::Outer;
+    }
+    Ok((attributes, input.parse()?))
 }
 
 /// What the item is, if its first word says that it is no function.

@@ -1,7 +1,5 @@
 //! From what was written to a test that is legal, or to every mistake in it.
 
-use quote::quote;
-
 use crate::args::Args;
 use crate::function;
 use crate::model::{Flavor, Nodes, PortTest};
@@ -31,7 +29,7 @@ pub(crate) fn validate(
         name: &signature.ident,
         visibility,
         attributes,
-        function: quote!(#signature #body),
+        body,
         arguments,
         returns: function::returns(function),
         nodes: options.nodes.unwrap_or(Nodes::Counted),

@@ -48,9 +48,11 @@ impl NodeSpec {
             .named()
             .map(|(name, addr)| format!("{name} {}", addr.port()))
             .collect();
-        roster
-            .scope
-            .note(&member.label, format!("leased {}", ports.join(", ")));
+        if !ports.is_empty() {
+            roster
+                .scope
+                .note(&member.label, format!("leased {}", ports.join(", ")));
+        }
         roster.add(&member)?;
         Ok(member)
     }
