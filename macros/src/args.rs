@@ -12,15 +12,15 @@ use crate::errors::Errors;
 pub(crate) struct Args {
     /// In the order of the source, duplicates and unknown names included.
     pub(crate) options: Vec<Arg>,
-    /// What could not be read.
+    /// What is no option at all.
     pub(crate) errors: Errors,
 }
 
 /// One option.
 pub(crate) struct Arg {
     pub(crate) name: Ident,
-    /// `None` when it could not be read, which `errors` then tells.
-    pub(crate) value: Option<Expr>,
+    /// Its mistake is none where the name is one already.
+    pub(crate) value: syn::Result<Expr>,
 }
 
 /// Reads the options and keeps going after a mistake.
@@ -58,7 +58,6 @@ fn arg(input: ParseStream<'_>, args: &mut Args) {
     if value.is_err() {
         skip_to_comma(input);
     }
-    let value = args.errors.take(value);
     args.options.push(Arg { name, value });
 }
 

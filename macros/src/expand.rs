@@ -9,9 +9,9 @@
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote, quote_spanned};
 
+use syn::Attribute;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Type};
 
 use crate::model::{Argument, Flavor, Nodes, PortTest, ShouldPanic};
 
@@ -19,13 +19,13 @@ use crate::model::{Argument, Flavor, Nodes, PortTest, ShouldPanic};
 pub(crate) fn expand(test: &PortTest<'_>) -> TokenStream {
     match &test.nodes {
         Nodes::Matrix { numbers, .. } => matrix(test, numbers),
-        Nodes::Given { number, .. } => single(test, &quote!(Given(#number))),
-        Nodes::Counted => single(test, &quote!(Counted)),
+        Nodes::Given { number, .. } => single(test, Some(quote!(Given(#number)))),
+        Nodes::Counted => single(test, None),
     }
 }
 
 /// A function that is one test.
-fn single(test: &PortTest<'_>, nodes: &TokenStream) -> TokenStream {
+fn single(test: &PortTest<'_>, nodes: Option<TokenStream>) -> TokenStream {
     let PortTest {
         attributes,
         visibility,
@@ -60,7 +60,7 @@ fn matrix(test: &PortTest<'_>, numbers: &[(usize, Span)]) -> TokenStream {
     let body = body(test, &quote!(#facts));
     let cases = numbers.iter().map(|(number, span)| {
         let case = format_ident!("nodes_{number}", span = *span);
-        let facts = self::facts(test, &case.to_string(), &quote!(Matrix(#number)));
+        let facts = self::facts(test, &case.to_string(), Some(quote!(Matrix(#number))));
         quote! {
             #[::core::prelude::v1::test]
             #(#moved)*
@@ -71,7 +71,7 @@ fn matrix(test: &PortTest<'_>, numbers: &[(usize, Span)]) -> TokenStream {
         #[cfg_attr(not(test), allow(dead_code))]
         #[allow(clippy::items_after_statements)]
         #(#kept)*
-        fn #name(#facts: &'static #private::Test) { #body }
+        fn #name(#facts: &#private::Test) { #body }
 
         #[cfg(test)]
         #(#conditions)*
@@ -86,35 +86,36 @@ fn is_about_code(attribute: &Attribute) -> bool {
         .any(|name| attribute.path().is_ident(name))
 }
 
-/// What the runtime has to know: a constant.
-fn facts(test: &PortTest<'_>, name: &str, nodes: &TokenStream) -> TokenStream {
+/// What the runtime has to know, as far as the attribute says it.
+fn facts(test: &PortTest<'_>, name: &str, nodes: Option<TokenStream>) -> TokenStream {
     let private = private(test, Span::call_site());
-    let ports = option(test.ports.as_ref().map(|ports| quote!(&[#(#ports),*])));
-    let timeout = option(test.timeout_ms.map(|timeout| quote!(#timeout)));
+    let nodes = nodes.map(|nodes| quote!(.nodes(#private::Nodes::#nodes)));
+    let ports = test
+        .ports
+        .as_ref()
+        .map(|ports| quote!(.ports(&[#(#ports),*])));
+    let timeout = test.timeout_ms.map(|timeout| quote!(.timeout_ms(#timeout)));
     let flavor = match test.flavor {
-        Flavor::CurrentThread => quote!(CurrentThread),
+        Flavor::CurrentThread => None,
         Flavor::MultiThread { worker_threads } => {
-            let count = option(worker_threads.map(|count| quote!(#count)));
-            quote!(MultiThread { worker_threads: #count })
+            let count = match worker_threads {
+                Some(count) => quote!(::core::option::Option::Some(#count)),
+                None => quote!(::core::option::Option::None),
+            };
+            let flavor = quote!(#private::Flavor::MultiThread { worker_threads: #count });
+            Some(quote!(.flavor(#flavor)))
         }
     };
     let should_panic = match &test.should_panic {
-        ShouldPanic::No => quote!(No),
-        ShouldPanic::Yes => quote!(Yes),
-        ShouldPanic::With(text) => quote!(With(#text)),
+        ShouldPanic::No => None,
+        ShouldPanic::Yes => Some(quote!(.should_panic(#private::ShouldPanic::Yes))),
+        ShouldPanic::With(text) => Some(quote!(.should_panic(#private::ShouldPanic::With(#text)))),
     };
     quote! {
-        &#private::Test {
-            name: ::core::concat!(::core::module_path!(), "::", #name),
-            package: ::core::option_env!("CARGO_PKG_NAME"),
-            file: ::core::file!(),
-            line: ::core::line!(),
-            nodes: #private::Nodes::#nodes,
-            ports: #ports,
-            timeout_ms: #timeout,
-            flavor: #private::Flavor::#flavor,
-            should_panic: #private::ShouldPanic::#should_panic,
-        }
+        &#private::Test::new(
+            ::core::concat!(::core::module_path!(), "::", #name),
+            ::core::option_env!("CARGO_PKG_NAME"),
+        ) #nodes #ports #timeout #flavor #should_panic
     }
 }
 
@@ -122,6 +123,11 @@ fn facts(test: &PortTest<'_>, name: &str, nodes: &TokenStream) -> TokenStream {
 fn body(test: &PortTest<'_>, facts: &TokenStream) -> TokenStream {
     let private = private(test, Span::call_site());
     let (slots, arguments) = (local(test, "slot"), local(test, "argument"));
+    let future = future(test, &arguments);
+    if test.arguments.is_empty() && test.returns.is_none() {
+        let count = count(test);
+        return quote!(#count #private::run_alone(#facts, #future););
+    }
     let service = Ident::new("__service", Span::mixed_site());
     let started = test.service.as_ref().map(|expression| {
         let private = self::private(test, expression.span());
@@ -130,19 +136,20 @@ fn body(test: &PortTest<'_>, facts: &TokenStream) -> TokenStream {
     let planned = test.arguments.iter().zip(&slots).map(|(argument, slot)| {
         let (name, ty) = (&argument.name, argument.ty);
         let private = self::private(test, ty.span());
-        match test.service {
-            None => quote_spanned!(ty.span()=> #private::argument::<#ty>(&#slot, #name)),
-            Some(_) => quote_spanned!(ty.span()=> #private::argument_by::<_, #ty>(&#slot, #name, &#service)),
+        match (&test.service, &test.nodes) {
+            (None, Nodes::Counted) => quote_spanned!(ty.span()=> #private::counted::<#ty>(&#slot, #name)),
+            (None, _) => quote_spanned!(ty.span()=> #private::argument::<#ty>(&#slot, #name)),
+            (Some(_), _) => quote_spanned!(ty.span()=> #private::argument_by::<_, #ty>(&#slot, #name, &#service)),
         }
     });
     let count = count(test);
-    let future = future(test, &arguments);
+    let body = judged(test, &future);
     quote! {
         #count
         #started
         #(let #slots = #private::Slot::new();)*
         #(let #arguments = #planned;)*
-        #private::run(#facts, &[#(&#slots),*], #future);
+        #private::run(#facts, &[#(&#slots),*], #body);
     }
 }
 
@@ -161,41 +168,40 @@ fn future(test: &PortTest<'_>, arguments: &[Ident]) -> TokenStream {
             } = argument;
             quote!(#(#attributes)* let #pattern = #value.take();)
         });
-    let returns = match test.returns {
-        None | Some(Type::Never(_)) => None,
-        Some(ty) => Some((ty, private(test, ty.span()))),
-    };
     // Tells what the block returns, so that the compiler reports what returns something else.
-    let told = match &returns {
+    let told = match test.returns {
         None => quote_spanned!(test.name.span()=> if false { return; }),
-        Some((ty, private)) => {
+        Some(ty) => {
+            let private = private(test, ty.span());
             quote_spanned!(ty.span()=> if false { return #private::never::<#ty>(); })
         }
     };
     let code = test.body.stream();
     let mut body = Group::new(Delimiter::Brace, quote!(#told #(#taken)* #code));
     body.set_span(test.body.span());
-    let body = quote!(::std::boxed::Box::new(async #body));
-    match &returns {
-        None => {
-            let private = private(test, Span::call_site());
-            quote!(#private::body(#body))
-        }
-        Some((ty, private)) => {
-            let body_of = quote_spanned!(ty.span()=> (&&&#private::Returns::<#ty>::new()).body);
-            quote! {{
-                #[allow(unused_imports)]
-                use #private::{ViaDebug as _, ViaResult as _, ViaTermination as _};
-                #body_of(#body)
-            }}
-        }
-    }
+    quote!(::std::boxed::Box::new(async #body))
+}
+
+/// The future with the judgement on what it returns.
+fn judged(test: &PortTest<'_>, future: &TokenStream) -> TokenStream {
+    let Some(ty) = test.returns else {
+        let private = private(test, Span::call_site());
+        return quote!(#private::body(#future));
+    };
+    let private = private(test, ty.span());
+    let body = quote_spanned!(ty.span()=> (&&&#private::Returns::<#ty>::new()).body);
+    quote! {{
+        #[allow(unused_imports)]
+        use #private::{ViaDebug as _, ViaResult as _, ViaTermination as _};
+        #body(#future)
+    }}
 }
 
 /// The check that the number of nodes and the arguments agree, reported where the number stands.
 fn count(test: &PortTest<'_>) -> Option<TokenStream> {
     let (variant, numbers, span) = match &test.nodes {
-        Nodes::Counted if test.arguments.is_empty() => return None,
+        // Nothing to count, or the arguments are asked for what they know.
+        Nodes::Counted if test.arguments.is_empty() || test.service.is_none() => return None,
         Nodes::Counted => (quote!(Counted), Vec::new(), test.name.span()),
         Nodes::Given { number, span } => (quote!(Given), vec![*number], *span),
         Nodes::Matrix { numbers, span } => {
@@ -237,11 +243,4 @@ fn local(test: &PortTest<'_>, name: &str) -> Vec<Ident> {
     (0..test.arguments.len())
         .map(|index| Ident::new(&format!("__{name}{index}"), Span::mixed_site()))
         .collect()
-}
-
-fn option(value: Option<TokenStream>) -> TokenStream {
-    match value {
-        Some(value) => quote!(::core::option::Option::Some(#value)),
-        None => quote!(::core::option::Option::None),
-    }
 }

@@ -145,11 +145,12 @@ fn find_impl(ty: TokenStream) -> Option<TokenTree> {
     })
 }
 
-/// What the test returns, unless it is `()`.
+/// What the test returns, unless it is `()` or `!`.
 pub(crate) fn returns(function: &Signature) -> Option<&Type> {
     match &function.signature.output {
         ReturnType::Type(_, ty) => match &**ty {
             Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+            Type::Never(_) => None,
             ty => Some(ty),
         },
         ReturnType::Default => None,

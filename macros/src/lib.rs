@@ -1,7 +1,7 @@
 //! The attribute of `port-test`. Its documentation is where users meet it: `port_test::port_test`.
 //!
-//! One file for each pass, and a type between them: tokens → [`args`] and [`signature`] →
-//! [`validate`] → [`model`] → [`expand`]. A mistake anywhere ends in [`fallback`].
+//! One file for each pass, and a type between them: tokens → `args` and `signature` →
+//! `validate` → `model` → `expand`. A mistake anywhere ends in `fallback`.
 
 use proc_macro2::TokenStream;
 
@@ -17,6 +17,8 @@ mod nodes;
 mod options;
 mod ports;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod validate;
 
 /// Gives an asynchronous test its nodes. The documentation is at `port_test::port_test`.

@@ -13,7 +13,7 @@ pub(crate) struct PortTest<'a> {
     /// The user's code as it stands, braces included.
     pub(crate) body: &'a Group,
     pub(crate) arguments: Vec<Argument<'a>>,
-    /// `None` for `()`.
+    /// `None` for `()` and `!`, which need no judgement.
     pub(crate) returns: Option<&'a Type>,
     pub(crate) nodes: Nodes,
     pub(crate) service: Option<Expr>,

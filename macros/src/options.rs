@@ -43,13 +43,14 @@ pub(crate) fn read(args: Args, multi_thread: bool, errors: &mut Errors) -> Optio
             continue;
         }
         seen.push(name.clone());
-        // An unknown name is told even if its value is missing.
         let text = name.to_string();
         if !NAMES.contains(&text.as_str()) {
             errors.at(&name, unknown(&text));
             continue;
         }
-        let Some(value) = value else { continue };
+        let Some(value) = errors.take(value) else {
+            continue;
+        };
         match text.as_str() {
             "nodes" => options.nodes = errors.take(nodes::parse(&value)),
             "service" => options.service = Some(value),

@@ -109,7 +109,7 @@ mod tests {
             ("x/UDP", "did you mean \"x/udp\"?"),
             ("x/udp+tcp", "did you mean \"x/tcp+udp\"?"),
             ("x/", "write \"x\" for TCP"),
-            ("x/sctp", "did you mean \"x/tcp\"?"),
+            ("x/sctp", "write \"x\" for TCP"),
             ("x/serial", "write \"x\" for TCP"),
         ] {
             let message = check(text).unwrap_err();

@@ -1,6 +1,6 @@
 //! How many nodes each argument of a test gets, known before anything runs.
 //!
-//! The compiler evaluates [`check_count`] for every test, so what it says is a compile error; it builds
+//! Where the attribute gives a number, the compiler evaluates [`check_count`], whose panic is a compile error; it builds
 //! its text by hand, because constants cannot format.
 
 /// How many nodes an argument takes.
@@ -33,6 +33,23 @@ pub trait Counted {
     /// How many.
     const COUNT: Count;
 }
+
+/// A type takes a number of nodes, or none.
+pub struct Number;
+
+/// A type takes all nodes that are left.
+pub struct All;
+
+/// That the arguments alone say how many nodes there are, which they must where `nodes` is left out.
+///
+/// A trait, because most tests leave it out, and [`check_count`] costs the compiler a millisecond a test.
+#[diagnostic::on_unimplemented(
+    message = "how many nodes? write `#[port_test(nodes = 3)]`",
+    label = "takes as many nodes as there are"
+)]
+pub trait Known {}
+
+impl Known for Number {}
 
 /// Has a `COUNT` for every type: that of [`Counted`], which an inherent constant hides, or else that of
 /// [`Uncounted`]. So a type that cannot be an argument is one error, where it is injected, and not a

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::count::{Count, Counted};
+use super::count::{All, Count, Counted, Known, Number};
 use crate::cluster::spec::{DEFAULT_PORTS, NodeSpec, own_service};
 use crate::cluster::{Cluster, Node};
 use crate::error::BoxError;
@@ -145,6 +145,9 @@ where
     note = "an argument is a `TestNode<H>`, `[TestNode<H>; N]`, `Vec<TestNode<H>>` or `Cluster<H>`, or a shared reference to one of these"
 )]
 pub trait Argument<'slot, S>: Counted {
+    /// [`Number`] or [`All`](super::count::All), as the count is.
+    type Takes;
+
     #[doc(hidden)]
     fn plan(name: &'static str, start: &S) -> Plan;
     #[doc(hidden)]
@@ -223,7 +226,7 @@ fn plan<T: Build, S: Start<T::Handle>>(name: &'static str, start: &S, by_referen
 /// An argument and a shared reference to one, for each type. (Blanket implementations for both would
 /// overlap.)
 macro_rules! argument {
-    ($type:ty, $($generics:tt)*) => {
+    ($type:ty, $takes:ty, $($generics:tt)*) => {
         impl<$($generics)*> Counted for $type {
             const COUNT: Count = <Self as Build>::COUNT;
         }
@@ -233,6 +236,8 @@ macro_rules! argument {
         }
 
         impl<'slot, S: Start<H>, $($generics)*> Argument<'slot, S> for $type {
+            type Takes = $takes;
+
             fn plan(name: &'static str, start: &S) -> Plan {
                 plan::<Self, S>(name, start, false)
             }
@@ -244,6 +249,8 @@ macro_rules! argument {
         }
 
         impl<'slot, S: Start<H>, $($generics)*> Argument<'slot, S> for &'slot $type {
+            type Takes = $takes;
+
             fn plan(name: &'static str, start: &S) -> Plan {
                 plan::<$type, S>(name, start, true)
             }
@@ -256,10 +263,10 @@ macro_rules! argument {
     };
 }
 
-argument!(TestNode<H>, H: 'static);
-argument!([TestNode<H>; N], H: 'static, const N: usize);
-argument!(Vec<TestNode<H>>, H: 'static);
-argument!(Cluster<H>, H: 'static);
+argument!(TestNode<H>, Number, H: 'static);
+argument!([TestNode<H>; N], Number, H: 'static, const N: usize);
+argument!(Vec<TestNode<H>>, All, H: 'static);
+argument!(Cluster<H>, All, H: 'static);
 
 /// Takes the argument from its slot. Without bounds, so that a type that cannot be injected is one error
 /// only.
@@ -284,11 +291,19 @@ pub fn argument<'slot, A: Argument<'slot, ByNode>>(
     planned(slot, A::plan(name, &ByNode), A::take)
 }
 
-/// Plans an argument whose nodes are started by `service`.
-pub fn argument_by<'slot, H, A: Argument<'slot, ByService<H>>>(
+/// Plans an argument whose nodes start by themselves, in a test that leaves `nodes` out.
+pub fn counted<'slot, A: Argument<'slot, ByNode, Takes: Known>>(
     slot: &'slot Slot,
     name: &'static str,
-    service: &ByService<H>,
+) -> Taker<'slot, A> {
+    argument(slot, name)
+}
+
+/// Plans an argument whose nodes are started by `service`.
+pub fn argument_by<'slot, S, A: Argument<'slot, S>>(
+    slot: &'slot Slot,
+    name: &'static str,
+    service: &S,
 ) -> Taker<'slot, A> {
     planned(slot, A::plan(name, service), A::take)
 }

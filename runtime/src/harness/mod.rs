@@ -10,8 +10,10 @@ mod start;
 mod test;
 mod verdict;
 
-pub use count::{Count, CountOf, Counted, Nodes, Uncounted, check_count};
-pub use inject::{Argument, ByNode, ByService, Slot, Start, Taker, argument, argument_by, service};
+pub use count::{All, Count, CountOf, Counted, Known, Nodes, Number, Uncounted, check_count};
+pub use inject::{
+    Argument, ByNode, ByService, Slot, Start, Taker, argument, argument_by, counted, service,
+};
 pub use outcome::{Body, Return, Returns, ViaDebug, ViaResult, ViaTermination, body, never};
-pub use run::run;
+pub use run::{run, run_alone};
 pub use test::{Flavor, ShouldPanic, Test};

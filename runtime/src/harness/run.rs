@@ -1,5 +1,6 @@
 //! One test from beginning to end: the only thing that expanded code calls.
 
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
 use super::inject::Slot;
-use super::outcome::Body;
+use super::outcome::{self, Body};
 use super::report;
 use super::seen::{self, Seen};
 use super::start;
@@ -18,6 +19,17 @@ use crate::node::roster::Roster;
 use crate::node::scope::{DEFAULT_TIMEOUT, Scope, scaled, teardown_deadline};
 use crate::node::threads::Threads;
 use crate::port::PortAllocator;
+
+/// Runs a test that has no arguments and returns nothing, as [`run`] does; the compiler gets through a
+/// call of it faster.
+///
+/// # Panics
+///
+/// The test failed.
+#[track_caller]
+pub fn run_alone(test: &Test, body: Box<dyn Future<Output = ()> + '_>) {
+    run(test, &[], outcome::body(body));
+}
 
 /// Runs a test: starts the nodes, runs the body, takes everything down, and panics if it failed.
 ///

@@ -1,5 +1,6 @@
 //! What the expansion says about a test.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use super::count::Nodes;
@@ -26,7 +27,66 @@ pub struct Test {
     pub should_panic: ShouldPanic,
 }
 
+/// What the expansion writes: only what the attribute says. (A literal with all fields would be a constant
+/// of its own for the compiler to check in each test.)
 impl Test {
+    /// A test with all options left out, at the place of the call.
+    #[must_use]
+    #[track_caller]
+    pub fn new(name: &'static str, package: Option<&'static str>) -> Self {
+        let place = Location::caller();
+        Self {
+            name,
+            package,
+            file: place.file(),
+            line: place.line(),
+            nodes: Nodes::Counted,
+            ports: None,
+            timeout_ms: None,
+            flavor: Flavor::CurrentThread,
+            should_panic: ShouldPanic::No,
+        }
+    }
+
+    /// `nodes = ...`
+    #[must_use]
+    pub fn nodes(self, nodes: Nodes) -> Self {
+        Self { nodes, ..self }
+    }
+
+    /// `ports = ...`
+    #[must_use]
+    pub fn ports(self, ports: &'static [&'static str]) -> Self {
+        Self {
+            ports: Some(ports),
+            ..self
+        }
+    }
+
+    /// `timeout = ...`
+    #[must_use]
+    pub fn timeout_ms(self, timeout_ms: u64) -> Self {
+        Self {
+            timeout_ms: Some(timeout_ms),
+            ..self
+        }
+    }
+
+    /// `flavor = ...`
+    #[must_use]
+    pub fn flavor(self, flavor: Flavor) -> Self {
+        Self { flavor, ..self }
+    }
+
+    /// `#[should_panic]`
+    #[must_use]
+    pub fn should_panic(self, should_panic: ShouldPanic) -> Self {
+        Self {
+            should_panic,
+            ..self
+        }
+    }
+
     pub(super) fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
