@@ -48,6 +48,7 @@
 //! | say how a node starts | [`Node`], or any `async fn(NodeContext) -> Result<H, E>` |
 //! | know a node's ports, directory and peers where it starts | [`NodeContext`], [`Peer`] |
 //! | kill, stop, restart or pause a node in a test | [`TestNode`] |
+//! | start a server under test | [`NodeContext::spawn_process`], [`cargo_bin!`] |
 //! | handle nodes together, find one, add one | [`Cluster`] |
 //! | build a cluster without the attribute | [`Cluster::builder`] |
 //! | wait for something | [`eventually`], [`Cluster::wait_for_node`] |
@@ -67,6 +68,7 @@
 //!
 //! `rt-multi-thread` (on by default): `flavor = "multi_thread"` and `worker_threads`.
 
+mod cargo_bin;
 mod cluster;
 mod config;
 mod directory;
@@ -81,6 +83,8 @@ mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder, ClusterFormation, ClusterIter, Node};
 pub use error::{BoxError, Error, ErrorKind};
+#[cfg(target_os = "linux")]
+pub use node::Process;
 pub use node::{NodeContext, Peer, TaskOutput, TestNode};
 pub use port::{
     AllocError, AllocErrorKind, AllocatorBuilder, PortAllocator, PortLease, Stats, Transport,
@@ -160,5 +164,6 @@ pub use wait::eventually;
 /// What the attribute expands to. Not for anybody else: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::cargo_bin::locate;
     pub use crate::harness::*;
 }

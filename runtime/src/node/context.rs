@@ -25,9 +25,9 @@ use crate::retry::Delays;
 /// clone and can be moved into tasks.
 #[derive(Clone)]
 pub struct NodeContext {
-    member: Arc<Member>,
+    pub(super) member: Arc<Member>,
     generation: u32,
-    life: Arc<Life>,
+    pub(super) life: Arc<Life>,
 }
 
 impl NodeContext {
@@ -242,6 +242,49 @@ impl NodeContext {
         self.life.supervise(task, Location::caller());
     }
 
+    /// Gives up the port called `name` until the node is down, for a server that sets no SO_REUSEADDR, or
+    /// only SO_REUSEPORT: such a server cannot bind a port while its guard is held. Call it just before
+    /// the server is started.
+    ///
+    /// From then on until the server has bound it, anybody can take the port: this is the gap that a
+    /// guard is there to close. Servers that set SO_REUSEADDR, as nearly all do, need no such thing, nor
+    /// do those that are handed a listener.
+    ///
+    /// When the node goes down the port is guarded again; but it is not while connections of the dead
+    /// server linger in the kernel, where they keep everybody off the port, up to a minute: also the
+    /// server itself, if it is restarted without SO_REUSEADDR or SO_REUSEPORT.
+    ///
+    /// # Errors
+    ///
+    /// The test is over.
+    ///
+    /// # Panics
+    ///
+    /// There is no port of this name; the message lists those that there are.
+    ///
+    /// # Cancel safety
+    ///
+    /// It can be dropped at any time; once polled, the port has been given up.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::process::Command;
+    /// use port_test::{BoxError, NodeContext, Process};
+    ///
+    /// async fn start(cx: NodeContext) -> Result<Process, BoxError> {
+    ///     let mut server = Command::new("old-server");
+    ///     server.arg(cx.port().to_string());
+    ///     cx.release_port("main").await?;
+    ///     Ok(cx.spawn_process(&mut server).await?)
+    /// }
+    /// ```
+    pub async fn release_port(&self, name: &str) -> Result<(), Error> {
+        let index = self.member.ports.index_of(name, &self.member.label);
+        let released = self.member.ports.release(index);
+        released.map_err(|error| io_error(&self.member.label, &error))
+    }
+
     /// Waits until somebody listens on the TCP port called `name`, without connecting to it.
     ///
     /// # Errors
@@ -301,11 +344,12 @@ impl NodeContext {
     }
 
     /// Resolves when [`TestNode::stop`](crate::TestNode::stop) was called: the node then has a grace
-    /// period of five seconds to end its tasks before it is killed.
+    /// period of five seconds to end its tasks and processes before it is killed.
     ///
     /// # Cancel safety
     ///
-    /// It can be dropped at any time. A node in which nobody holds this future is killed at once.
+    /// It can be dropped at any time. A node in which nobody holds this future, and that has no processes,
+    /// is killed at once.
     pub fn stopping(&self) -> impl Future<Output = ()> + Send + Sync + use<> {
         let mut stopping = self.life.stopping();
         async move {

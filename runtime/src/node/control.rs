@@ -104,7 +104,8 @@ impl Member {
         self.update(|run| {
             self.expect_state(run, &State::Paused, "resume")?;
             run.state = State::Running;
-            run.resume = None;
+            // An error is a node that was taken down in between.
+            let _ = run.resume.take().map(|resume| resume.send(()));
             Ok(())
         })
     }
@@ -137,8 +138,14 @@ impl Member {
         // A paused node can neither see its end nor stop by itself.
         run.resume = None;
         if let Some(commands) = &run.commands {
+            let kill = matches!(command, Command::Kill(_));
             // An error is a node that has just ended by itself.
             let _ = commands.send(command);
+            if kill {
+                // The node's thread does so as well; but that may hang. After the command, so that their
+                // end is no death.
+                run.processes.kill();
+            }
         }
     }
 

@@ -18,6 +18,7 @@ use super::capture;
 use super::context::NodeContext;
 use super::life::{Life, TaskEnd};
 use super::member::{Ending, Member, State};
+use super::process::Processes;
 use super::scope::scaled;
 use super::service::Service;
 use super::threads::Threads;
@@ -60,6 +61,8 @@ pub(crate) fn launch(member: &Arc<Member>, service: &Service) -> io::Result<()> 
     member.log.begin_run();
     let (sender, commands) = mpsc::unbounded_channel();
     let (host, service) = (Arc::clone(member), service.clone());
+    let processes = Arc::<Processes>::default();
+    let started = Arc::clone(&processes);
     // In one: either the end of the test finds this thread, or this finds the end of the test.
     let launched = member.update(|run| {
         if run.condemned {
@@ -68,11 +71,12 @@ pub(crate) fn launch(member: &Arc<Member>, service: &Service) -> io::Result<()> 
         let generation = run.generation;
         let spawned = std::thread::Builder::new()
             .name(member.name.clone())
-            .spawn(move || live(&host, generation, &service, commands));
+            .spawn(move || live(&host, generation, &service, commands, started));
         match spawned {
             Ok(thread) => {
                 run.state = State::Starting;
                 run.commands = Some(sender);
+                run.processes = processes;
                 run.threads.retain(|thread| !thread.is_finished());
                 run.threads.push(thread);
                 // Said here, so that the new thread has no reason to wait for this lock.
@@ -98,6 +102,7 @@ fn live(
     generation: u32,
     service: &Service,
     commands: mpsc::UnboundedReceiver<Command>,
+    processes: Arc<Processes>,
 ) {
     let _entered = member.roster.scope.enter();
     let events = capture::dispatch(&member.log);
@@ -105,7 +110,7 @@ fn live(
     let threads = Threads::default();
     let ending = match runtime(member, &threads, events.clone()) {
         Ok(runtime) => {
-            let (life, tasks) = Life::new(runtime.handle().clone());
+            let (life, tasks) = Life::new(runtime.handle().clone(), processes);
             let cx = NodeContext::new(member, generation, &life);
             let driven = catch_unwind(AssertUnwindSafe(|| {
                 runtime.block_on(drive(member, service, cx, &life, commands, tasks))
@@ -115,7 +120,7 @@ fn live(
                 member.leaked(format!("dropping its start panicked: {text}"));
                 Ending::Killed
             });
-            take_down(member, runtime, &threads);
+            take_down(member, &life, runtime, &threads);
             ending
         }
         Err(error) => Ending::NotStarted(format!("its runtime cannot be made: {error}")),
@@ -162,9 +167,13 @@ async fn drive(
                 }
                 Some(Command::Stop(_)) if ready => return stop(member, life, commands, tasks).await,
                 Some(Command::Pause { parked, resume }) => {
+                    life.processes().pause();
                     let _ = parked.send(());
-                    // Blocks the whole runtime; that is what a pause is. An error is the other end gone.
-                    let _ = resume.recv();
+                    // Blocks the whole runtime; that is what a pause is.
+                    let resumed = resume.recv().is_ok();
+                    if resumed || nothing_asked(member, &commands) {
+                        life.processes().resume();
+                    }
                 }
                 Some(Command::Kill(_) | Command::Stop(_)) | None => return Ending::Killed,
             },
@@ -185,6 +194,13 @@ async fn drive(
             }
         }
     }
+}
+
+/// Whether a pause ended because whoever wanted it did not wait for it, and not by another command.
+fn nothing_asked(member: &Member, commands: &mpsc::UnboundedReceiver<Command>) -> bool {
+    // Commands are sent under the lock under which the pause is ended for them.
+    let _run = member.run();
+    commands.is_empty()
 }
 
 /// The end of a task that came before the node was asked to end: it must not pass for what was asked.
@@ -219,8 +235,8 @@ async fn wait_for_listener(member: &Member) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the node end by itself: until none of its tasks is left, or the grace period is over. If it
-/// never asked to be told, there is nothing to wait for.
+/// Lets the node end by itself: until none of its tasks and processes is left, or the grace period is
+/// over. If it never asked to be told, its tasks need not be waited for.
 async fn stop(
     member: &Member,
     life: &Life,
@@ -228,13 +244,12 @@ async fn stop(
     mut tasks: mpsc::UnboundedReceiver<TaskEnd>,
 ) -> Ending {
     member.update(|run| run.state = State::Stopping);
-    if !life.stop() {
-        return Ending::Stopped;
-    }
+    let listens = life.stop();
+    // Supervised tasks are among the runtime's tasks.
+    let busy = || (listens && life.alive_tasks() > 0) || life.processes().running() > 0;
     let mut grace = pin!(tokio::time::sleep(grace()));
     let mut delays = Delays::new();
-    // Supervised tasks are among the runtime's tasks.
-    while life.alive_tasks() > 0 {
+    while busy() {
         tokio::select! {
             biased;
             _ = commands.recv() => return Ending::Stopped,
@@ -255,7 +270,9 @@ async fn stop(
 }
 
 /// Drops all that the node is made of and sees to it that nothing is left.
-fn take_down(member: &Member, runtime: Runtime, threads: &Threads) {
+fn take_down(member: &Member, life: &Life, runtime: Runtime, threads: &Threads) {
+    // First: tasks may be waiting for them.
+    life.processes().kill();
     let handle = member.begin_end();
     let dropped = catch_unwind(AssertUnwindSafe(|| {
         let _context = runtime.enter();
@@ -266,6 +283,8 @@ fn take_down(member: &Member, runtime: Runtime, threads: &Threads) {
     for payload in [dropped, shut].into_iter().filter_map(Result::err) {
         member.leaked(format!("dropping it panicked: {}", panic::text(&payload)));
     }
+    member.run().doing = "waiting for its processes to end";
+    life.processes().wait_until_gone();
     member.run().doing = "waiting for its blocking tasks (spawn_blocking)";
     threads.wait_until_gone();
     member.run().doing = "waiting for its port to be free";

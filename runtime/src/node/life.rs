@@ -8,6 +8,7 @@ use std::time::Instant;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::process::Processes;
 use crate::error::{BoxError, chain};
 use crate::panic;
 
@@ -15,15 +16,20 @@ pub(crate) struct Life {
     runtime: Handle,
     stopping: watch::Sender<bool>,
     ends: mpsc::UnboundedSender<TaskEnd>,
+    processes: Arc<Processes>,
 }
 
 impl Life {
-    pub(crate) fn new(runtime: Handle) -> (Arc<Self>, mpsc::UnboundedReceiver<TaskEnd>) {
+    pub(crate) fn new(
+        runtime: Handle,
+        processes: Arc<Processes>,
+    ) -> (Arc<Self>, mpsc::UnboundedReceiver<TaskEnd>) {
         let (ends, receiver) = mpsc::unbounded_channel();
         let life = Self {
             runtime,
             stopping: watch::Sender::new(false),
             ends,
+            processes,
         };
         (Arc::new(life), receiver)
     }
@@ -48,17 +54,33 @@ impl Life {
                 Err(panicked) => Outcome::Panicked(panic::text(&panicked.payload).to_owned()),
             };
             // Nobody receives once the node is going down.
-            let _ = ends.send(TaskEnd {
+            let what = What::Task {
                 outcome,
                 spawned_at,
-                at,
-            });
+            };
+            let _ = ends.send(TaskEnd { what, at });
         });
     }
 
-    /// Tells the node to stop; whether anybody in it listens.
+    /// The processes that the node has started.
+    pub(crate) fn processes(&self) -> &Processes {
+        &self.processes
+    }
+
+    /// Reports how and when a process ended, unless the node ends first.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn on_exit(&self) -> impl FnOnce(String, Instant) + Send + 'static {
+        let ends = self.ends.clone();
+        move |how, at| {
+            let what = What::Process(how);
+            let _ = ends.send(TaskEnd { what, at });
+        }
+    }
+
+    /// Tells the node and its processes to stop; whether anybody in it listens.
     pub(crate) fn stop(&self) -> bool {
         self.stopping.send_replace(true);
+        self.processes.terminate();
         self.stopping.receiver_count() > 0
     }
 
@@ -71,12 +93,24 @@ impl Life {
     }
 }
 
-/// The end of a supervised task.
+/// The end of a supervised task or process.
 pub(crate) struct TaskEnd {
-    outcome: Outcome,
-    spawned_at: &'static Location<'static>,
+    what: What,
     /// When it was over.
     pub(crate) at: Instant,
+}
+
+enum What {
+    Task {
+        outcome: Outcome,
+        spawned_at: &'static Location<'static>,
+    },
+    /// Which it was, and how it ended.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "there are no processes")
+    )]
+    Process(String),
 }
 
 enum Outcome {
@@ -88,17 +122,28 @@ enum Outcome {
 impl TaskEnd {
     /// Why this is the end of its node.
     pub(crate) fn cause(&self) -> String {
-        let (file, line) = (self.spawned_at.file(), self.spawned_at.line());
-        match &self.outcome {
+        let (outcome, spawned_at) = match &self.what {
+            What::Task {
+                outcome,
+                spawned_at,
+            } => (outcome, spawned_at),
+            What::Process(how) => return how.clone(),
+        };
+        let (file, line) = (spawned_at.file(), spawned_at.line());
+        match outcome {
             Outcome::Returned => format!("its task of {file}:{line} ended early"),
             Outcome::Failed(error) => format!("its task of {file}:{line} failed: {error}"),
             Outcome::Panicked(text) => format!("its task of {file}:{line} panicked: {text}"),
         }
     }
 
-    /// A node that is stopping may let its tasks end, but they must end well.
+    /// A node that is stopping may let its tasks end, but they must end well. Its processes were sent a
+    /// signal, and what they make of that is their own affair.
     pub(crate) fn is_well(&self) -> bool {
-        matches!(self.outcome, Outcome::Returned)
+        match &self.what {
+            What::Task { outcome, .. } => matches!(outcome, Outcome::Returned),
+            What::Process(_) => true,
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::host::Command;
 use super::log::Log;
 use super::ports::Ports;
+use super::process::Processes;
 use super::roster::Roster;
 use super::service::Service;
 use crate::sync::lock;
@@ -46,7 +47,9 @@ pub(crate) struct Run {
     pub(crate) generation: u32,
     pub(crate) handle: Option<AnyHandle>,
     pub(crate) commands: Option<mpsc::UnboundedSender<Command>>,
-    /// Dropped or sent to, it wakes the paused thread.
+    /// What it has started; of the last run, if the node is down.
+    pub(crate) processes: Arc<Processes>,
+    /// Sent to, it lets the paused node go on; dropped, it wakes the node to be told what else.
     pub(crate) resume: Option<blocking::Sender<()>>,
     /// Of this run and of earlier ones, as far as they were not seen to be gone. A node that is down may
     /// have its thread for a moment yet; nobody waits for that but the end of the test.
@@ -158,6 +161,7 @@ impl Member {
                 generation: 0,
                 handle: bare.then(|| Arc::new(()) as AnyHandle),
                 commands: None,
+                processes: Arc::default(),
                 resume: None,
                 threads: Vec::new(),
                 condemned: false,

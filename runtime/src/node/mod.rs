@@ -11,6 +11,7 @@ pub(crate) mod member;
 mod peer;
 pub(crate) mod pending;
 pub(crate) mod ports;
+mod process;
 pub(crate) mod roster;
 pub(crate) mod scope;
 pub(crate) mod service;
@@ -22,4 +23,6 @@ pub(crate) mod threads;
 pub use context::NodeContext;
 pub use life::TaskOutput;
 pub use peer::Peer;
+#[cfg(target_os = "linux")]
+pub use process::Process;
 pub use test_node::TestNode;

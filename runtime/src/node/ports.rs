@@ -156,6 +156,11 @@ impl Ports {
         self.leases().iter().try_for_each(|lease| lease.open())
     }
 
+    /// Gives one up until they are closed.
+    pub(crate) fn release(&self, index: usize) -> io::Result<()> {
+        self.lease_of(index)?.lend()
+    }
+
     /// Keeps everybody from binding them.
     pub(crate) fn close(&self) -> io::Result<()> {
         self.leases().iter().try_for_each(|lease| lease.close())

@@ -12,12 +12,20 @@ use crate::port::{FORK, PortLease};
 use crate::retry::Delays;
 
 pub(crate) async fn tcp_listener(member: &Member, index: usize) -> Result<TcpListener, Error> {
-    let listener = bind(member, index, "listen on", PortLease::try_listen).await?;
+    let listener = listener(member, index).await?;
     let into_tokio = || {
         listener.set_nonblocking(true)?;
         TcpListener::from_std(listener)
     };
     into_tokio().map_err(|error| io_error(&member.label, &error))
+}
+
+/// A listener that blocks, as programs expect theirs.
+pub(crate) async fn listener(
+    member: &Member,
+    index: usize,
+) -> Result<std::net::TcpListener, Error> {
+    bind(member, index, "listen on", PortLease::try_listen).await
 }
 
 pub(crate) async fn udp_socket(member: &Member, index: usize) -> Result<UdpSocket, Error> {

@@ -282,7 +282,7 @@ impl<H> TestNode<H> {
     }
 
     /// Ends the node at once, as a crash would: its runtime is dropped, its tasks die, detached ones too,
-    /// and its sockets close. Its ports stay held and refuse connections. A node that is down stays so.
+    /// and its sockets close; its processes and all that they have started get SIGKILL. Its ports stay held and refuse connections. A node that is down stays so.
     ///
     /// # Errors
     ///
@@ -296,9 +296,10 @@ impl<H> TestNode<H> {
         self.member.kill().await
     }
 
-    /// Ends the node gently: [`NodeContext::stopping`](crate::NodeContext::stopping) resolves, the node
-    /// has five seconds to end its tasks, then it is killed. If nobody in the node waits for `stopping`,
-    /// and if the node is paused, it is killed at once.
+    /// Ends the node gently: [`NodeContext::stopping`](crate::NodeContext::stopping) resolves and its
+    /// processes get SIGTERM, the node has five seconds to end its tasks and its processes, then it is
+    /// killed. Tasks count only if somebody in the node waits for `stopping`; without such tasks and
+    /// without processes, and if the node is paused, it is killed at once.
     ///
     /// # Errors
     ///
@@ -329,7 +330,8 @@ impl<H> TestNode<H> {
     }
 
     /// Stops the node's thread where it is, as SIGSTOP does to a process: its sockets stay open, the
-    /// kernel accepts connections for it, and nobody answers. Its blocking tasks go on.
+    /// kernel accepts connections for it, and nobody answers. Its processes, and all that they have
+    /// started, get that signal. Its blocking tasks go on.
     ///
     /// # Errors
     ///

@@ -163,8 +163,38 @@ impl PortLease {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn close(&self) -> io::Result<()> {
-        self.with_guard_again(Guard::close)
-            .map_err(|e| self.explain("close", e))
+        let closed = match self.with_guard(|guard| Ok(guard.is_lent()))? {
+            false => self.with_guard_again(Guard::close),
+            true => self.take_back(),
+        };
+        closed.map_err(|e| self.explain("close", e))
+    }
+
+    /// Guards a port again that was lent. What is left of connections may keep the guard out, but then
+    /// it keeps out everybody.
+    fn take_back(&self) -> io::Result<()> {
+        let taken_back = again(RELEASE, || {
+            match self.with_guard(|guard| guard.take_back(self.addr))? {
+                true => Ok(()),
+                false => Err(io::ErrorKind::AddrInUse.into()),
+            }
+        });
+        match taken_back {
+            Ok(()) => Ok(()),
+            Err(_) => self
+                .with_guard(|guard| guard.take_back(self.addr))
+                .map(drop),
+        }
+    }
+
+    /// Gives the port up until [`close`](Self::close), as [`release`](Self::release) does for good.
+    pub(crate) fn lend(&self) -> io::Result<()> {
+        self.with_guard(Guard::lend)
+            .map_err(|e| self.explain("release", e))?;
+        // As in `release`: a fork may hold a copy of the guard. Whatever stands there is the server's
+        // to report.
+        let _ = again(RELEASE, || nothing_left(self.transport, self.addr));
+        Ok(())
     }
 
     /// A listener of one's own on [`addr`](Self::addr), whether the lease is open or not: an
@@ -317,10 +347,7 @@ impl PortLease {
         drop(held);
         // An error, like a full table of open files, tells nothing about the port: not worth
         // keeping it from the caller.
-        let _ = again(RELEASE, || match obstacle(transport, addr)? {
-            Obstacle::None | Obstacle::Taken => Ok(()),
-            Obstacle::Remains => Err(io::ErrorKind::AddrInUse.into()),
-        });
+        let _ = again(RELEASE, || nothing_left(transport, addr));
         addr.port()
     }
 
@@ -372,6 +399,13 @@ impl PortLease {
             error.kind(),
             format!("failed to {what} {addr} ({transport}){why}"),
         )
+    }
+}
+
+fn nothing_left(transport: Transport, addr: SocketAddr) -> io::Result<()> {
+    match obstacle(transport, addr)? {
+        Obstacle::None | Obstacle::Taken => Ok(()),
+        Obstacle::Remains => Err(io::ErrorKind::AddrInUse.into()),
     }
 }
 

@@ -112,6 +112,7 @@ impl Probe {
             udp,
             open: false,
             question: None,
+            lent: None,
         })
     }
 }
@@ -168,6 +169,8 @@ pub(crate) struct Guard {
     /// What the last question whether somebody listens was asked with, if somebody did: not bound, and
     /// good for the next one, which comes when the server goes down.
     question: Option<Socket>,
+    /// What it held before it was lent.
+    lent: Option<Transport>,
 }
 
 impl Guard {
@@ -177,6 +180,41 @@ impl Guard {
 
     pub(crate) fn close(&mut self) -> io::Result<()> {
         self.set_open(false)
+    }
+
+    /// Gives the port up until it is taken back. Opened first, as for `release`.
+    pub(crate) fn lend(&mut self) -> io::Result<()> {
+        self.open()?;
+        let transport = match (self.tcp.take(), self.udp.take()) {
+            (Some(_), Some(_)) => Transport::Both,
+            (Some(_), None) => Transport::Tcp,
+            (None, Some(_)) => Transport::Udp,
+            (None, None) => return Ok(()),
+        };
+        self.lent = Some(transport);
+        Ok(())
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        self.lent.is_some()
+    }
+
+    /// Holds the port again, exclusively; `false` if what is left of connections is in the way. Fails
+    /// with `AddrInUse` if somebody listens.
+    pub(crate) fn take_back(&mut self, addr: SocketAddr) -> io::Result<bool> {
+        let Some(transport) = self.lent else {
+            return self.close().map(|()| true);
+        };
+        match Probe::new(transport, addr.ip()).claim(addr.port()) {
+            Ok(guard) => {
+                *self = guard;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && !listens(addr.port())? => {
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn set_open(&mut self, open: bool) -> io::Result<()> {
@@ -217,6 +255,9 @@ impl Guard {
     /// Whether somebody listens, on any address. Measured: over an open guard, another bind with
     /// SO_REUSEADDR fails only for a listener. Asks the kernel alone; a server sees no connection.
     pub(crate) fn is_listening(&mut self, addr: SocketAddr) -> io::Result<bool> {
+        if self.is_lent() {
+            return listens(addr.port());
+        }
         let family = family()?;
         let socket = match self.question.take() {
             Some(socket) => socket,
@@ -242,6 +283,27 @@ impl Guard {
     pub(crate) fn release(mut self) -> io::Result<()> {
         self.open()
     }
+}
+
+/// Whether somebody listens, on any address, by the kernel's own list. Slower than a bind, but that would
+/// be in the way of a server without SO_REUSEADDR, and what such a one leaves behind in the way of it.
+fn listens(port: u16) -> io::Result<bool> {
+    // `sl local_address rem_address st ...`: in hexadecimal; 0A is LISTEN.
+    let port = format!(":{port:04X}");
+    let listens = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(1);
+        words.next().is_some_and(|local| local.ends_with(&port)) && words.nth(1) == Some("0A")
+    };
+    for table in ["tcp", "tcp6"] {
+        match std::fs::read_to_string(format!("/proc/thread-self/net/{table}")) {
+            Ok(text) if text.lines().any(listens) => return Ok(true),
+            Ok(_) => {}
+            // Without IPv6 there is no second one.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && table == "tcp6" => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 fn bind_over(kind: Type, addr: SocketAddr) -> io::Result<Socket> {

@@ -68,6 +68,19 @@ impl Guard {
         self.hold(true)
     }
 
+    /// Opening gives the port up already.
+    pub(crate) fn lend(&mut self) -> io::Result<()> {
+        self.open()
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        false
+    }
+
+    pub(crate) fn take_back(&mut self, _addr: SocketAddr) -> io::Result<bool> {
+        self.close().map(|()| true)
+    }
+
     fn hold(&mut self, remains: bool) -> io::Result<()> {
         if self.transport.has_tcp() && self.tcp.is_none() {
             let socket = bind(Type::STREAM, self.addr, remains)?;
