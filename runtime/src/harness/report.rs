@@ -13,6 +13,7 @@ const LINES: usize = 40;
 /// The lines of the cause, which can be a whole text of the user's.
 const CAUSE: usize = 12;
 const LOG_LINES: usize = 10;
+const LOG_WIDTH: usize = 160;
 pub(super) const EVENTS: usize = 24;
 /// Where the line of events is broken.
 const WIDTH: usize = 110;
@@ -82,13 +83,23 @@ fn describe(nodes: &[Seen], told: &str, room: usize) -> Vec<String> {
     for node in nodes {
         lines.push(node.line(told));
         let log = &node.log[node.log.len().saturating_sub(left.min(LOG_LINES))..];
-        lines.extend(log.iter().map(|line| format!("    | {line}")));
+        lines.extend(log.iter().map(|line| format!("    | {}", printable(line))));
         left -= log.len();
     }
     if hidden > 0 {
         lines.push(format!("and {hidden} more nodes"));
     }
     lines
+}
+
+/// A line of a log as a terminal can show it: not too long, and without what would move its cursor.
+fn printable(line: &str) -> String {
+    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    let mut text: String = line.chars().take(LOG_WIDTH).map(visible).collect();
+    if line.chars().nth(LOG_WIDTH).is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// The first lines, and how many more there were.
@@ -141,6 +152,7 @@ mod tests {
             label: label.to_owned(),
             state,
             restarts: 0,
+            processes: Vec::new(),
             ports: Vec::new(),
             log,
         }
@@ -200,6 +212,18 @@ mod tests {
         let dead = State::Down(Ending::Died("out of cheese".to_owned()));
         let report = report("node died: out of cheese", &[seen("node", dead, 0)], 0);
         assert_eq!(report.matches("out of cheese").count(), 1, "{report}");
+    }
+
+    #[test]
+    fn logs_are_shown_without_control_characters_and_not_too_wide() {
+        let mut node = seen("node", State::Running, 0);
+        node.log = vec![format!("\u{1b}[2J{}", "x".repeat(1000))];
+        let report = report("no answer", &[node], 0);
+        assert!(!report.contains('\u{1b}'), "{report}");
+        assert!(
+            report.lines().all(|line| line.chars().count() < 200),
+            "{report}"
+        );
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::port::holders::{Holder, holders};
 pub(super) struct Seen {
     pub(super) label: String,
     pub(super) state: State,
+    /// Its child processes, with their pids.
+    pub(super) processes: Vec<String>,
     pub(super) restarts: u32,
     /// By name, and who listens there.
     pub(super) ports: Vec<(&'static str, SocketAddr, Option<String>)>,
@@ -32,9 +34,9 @@ pub(super) fn nodes(scope: &Scope) -> Vec<Seen> {
         .collect();
     let holders = holders(|port| ports.iter().any(|(_, addr)| addr.port() == port));
     let seen = members.iter().map(|member| {
-        let (state, restarts) = {
+        let (state, restarts, processes) = {
             let run = member.run();
-            (run.state.clone(), run.generation)
+            (run.state.clone(), run.generation, run.processes.names())
         };
         let ports = member
             .ports
@@ -44,6 +46,7 @@ pub(super) fn nodes(scope: &Scope) -> Vec<Seen> {
             label: member.label.clone(),
             state,
             restarts,
+            processes,
             ports: ports.collect(),
             log: member.log.tail(LOG_LINES),
         }
@@ -90,6 +93,9 @@ impl Seen {
             0 => {}
             1 => text.push_str(", restarted once"),
             times => text.push_str(&format!(", restarted {times} times")),
+        }
+        if !self.processes.is_empty() {
+            text.push_str(&format!("; runs {}", self.processes.join(", ")));
         }
         for (name, addr, listener) in &self.ports {
             let listener = listener.as_deref().unwrap_or("nobody");

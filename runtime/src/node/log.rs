@@ -167,9 +167,12 @@ impl Log {
         let start = lock(&self.inner).run;
         async move {
             let detail = || Some(log.seen_since(start));
-            log.scope
+            let found = log
+                .scope
                 .wait(wait, log.find(start, &needle), detail)
-                .await?
+                .await??;
+            log.scope.note(&log.label, format!("logged `{needle}`"));
+            Ok(found)
         }
     }
 

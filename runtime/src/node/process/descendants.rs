@@ -41,18 +41,29 @@ impl Tree {
     }
 }
 
-/// Sends `signal` to every descendant, parents first.
-pub(super) fn signal(signal: libc::c_int) {
+/// Sends SIGKILL to descendants, parents first: to some at least, if there are any. The caller comes back
+/// until there are none.
+pub(super) fn kill() {
+    // Who was started later has a higher number, until the numbers have gone round. When a hundred
+    // supervisors look at once, it counts that each looks at few.
+    let own = sys::own_pid();
+    if !visit(&mut Tree::new(), libc::SIGKILL, own).found {
+        visit(&mut Tree::new(), libc::SIGKILL, 0);
+    }
+}
+
+/// Lets every descendant go on, parents first.
+pub(super) fn resume() {
     let mut tree = Tree::new();
-    // A child may have a lower number than its parent, once the numbers have gone round.
-    while visit(&mut tree, signal).found {}
+    // A child may have a lower number than its parent.
+    while visit(&mut tree, libc::SIGCONT, 0).found {}
 }
 
 /// Stops every descendant, parents first, and returns when they are: one that is stopped starts no other.
 pub(super) fn stop() {
     let mut tree = Tree::new();
     for _ in 0..ROUNDS {
-        let seen = visit(&mut tree, libc::SIGSTOP);
+        let seen = visit(&mut tree, libc::SIGSTOP, 0);
         if !seen.found && !seen.running {
             return;
         }
@@ -70,8 +81,9 @@ struct Seen {
     running: bool,
 }
 
-/// Looks at every process once; signals those, and adds them to `tree`, whose parent is there.
-fn visit(tree: &mut Tree, signal: libc::c_int) -> Seen {
+/// Looks once at every process whose number is higher than `above`; signals those, and adds them to
+/// `tree`, whose parent is there.
+fn visit(tree: &mut Tree, signal: libc::c_int, above: Pid) -> Seen {
     let mut seen = Seen {
         found: false,
         running: false,
@@ -85,7 +97,7 @@ fn visit(tree: &mut Tree, signal: libc::c_int) -> Seen {
         let mut rest = buffer.get(..length).unwrap_or_default();
         while let Some((pid, others)) = next_entry(rest) {
             rest = others;
-            let Some(pid) = pid.filter(|pid| *pid != own) else {
+            let Some(pid) = pid.filter(|pid| *pid > above && *pid != own) else {
                 continue;
             };
             let Some(stat) = Stat::of(pid) else { continue };

@@ -73,8 +73,21 @@ impl Processes {
             .spawn(move || watched.watch(supervisor, output, &log, died))
             // The socket goes with the closure, and with it the process.
             .map_err(|error| io_error(&member.label, &error))?;
+        member
+            .roster
+            .scope
+            .note(&member.label, format!("started {process}"));
         inner.running.push(Running { process, watcher });
         Ok(Process::new(&name, pid))
+    }
+
+    /// Those that were started in this run, as messages call them.
+    pub(crate) fn names(&self) -> Vec<String> {
+        lock(&self.0)
+            .running
+            .iter()
+            .map(|running| running.process.to_string())
+            .collect()
     }
 
     /// How many of the processes that were started have not ended yet.

@@ -120,7 +120,7 @@ impl Supervisor {
                     descendants::stop();
                     tell(message::STOPPED, 0);
                 }
-                command::CONTINUE => descendants::signal(libc::SIGCONT),
+                command::CONTINUE => descendants::resume(),
                 _ => self.end(),
             }
         }
@@ -139,7 +139,7 @@ impl Supervisor {
             if self.alone {
                 sys::exit();
             }
-            descendants::signal(libc::SIGKILL);
+            descendants::kill();
             self.wait(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }

@@ -1,5 +1,6 @@
 //! A process as the test sees it: told what to do, and watched by a thread of its own.
 
+use std::fmt;
 use std::io::{self, PipeReader, Read as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
@@ -26,6 +27,12 @@ pub(super) struct Watched {
     supervisor: UnixStream,
     state: Mutex<State>,
     changed: Condvar,
+}
+
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {})", self.program, self.pid)
+    }
 }
 
 #[derive(Default)]
@@ -112,7 +119,7 @@ impl Watched {
         let mut died = Some(died);
         let mut report = |how: &str, at: Instant| {
             if let Some(died) = died.take() {
-                let what = format!("its process {} (pid {}) {how}", self.program, self.pid);
+                let what = format!("its process {self} {how}");
                 died(what, at);
             }
         };
