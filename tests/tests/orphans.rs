@@ -10,8 +10,8 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often each way to end is tried: more than fifty in all.
-const ROUNDS: usize = 7;
+/// How often each way to end is tried.
+const ROUNDS: usize = 50;
 /// After the end of the test process.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 

@@ -460,12 +460,11 @@ async fn a_server_with_reuseport_alone_works(node: TestNode<Process>) -> Result<
 }
 
 async fn activated(cx: NodeContext) -> Result<Process, BoxError> {
-    let mut command = server(&cx, &["listenfd"]);
+    // Kept, as by a service that starts its program again: the sockets must not be kept with it.
+    let command = Box::leak(Box::new(server(&cx, &["listenfd"])));
     command.env("KEPT", "yes").env("LISTEN_PID", "1");
     let ports = ["main", "admin"];
-    Ok(cx
-        .spawn_process_with_listeners(&mut command, &ports)
-        .await?)
+    Ok(cx.spawn_process_with_listeners(command, &ports).await?)
 }
 
 #[port_test(service = activated, ports = ["main", "admin"])]

@@ -14,6 +14,9 @@ const LINES: usize = 40;
 const CAUSE: usize = 12;
 const LOG_LINES: usize = 10;
 const LOG_WIDTH: usize = 160;
+/// A cause may be a long sentence, but not a file.
+const CAUSE_WIDTH: usize = 1000;
+const EVENT_LINES: usize = 10;
 pub(super) const EVENTS: usize = 24;
 /// Where the line of events is broken.
 const WIDTH: usize = 110;
@@ -43,14 +46,19 @@ pub(super) fn failure(
     )];
     let mut backtraces = String::new();
     let mut causes = Vec::new();
+    let mut told = String::new();
     for cause in verdict.lines(&format!("{timeout:?}")) {
         let (cause, backtrace) = split_backtrace(&cause);
-        causes.extend(cause.lines().map(|line| format!("  {line}")));
+        told.push_str(cause);
+        causes.extend(
+            cause
+                .lines()
+                .map(|line| format!("  {}", printable(line, CAUSE_WIDTH))),
+        );
         backtraces.push_str(backtrace);
     }
-    let told = causes.join("\n");
     lines.extend(shorten(causes, CAUSE));
-    let mut end = wrap("events, in ms:", events);
+    let mut end = cut(wrap("events, in ms:", events), EVENT_LINES);
     if let Some(path) = kept {
         end.push(format!(
             "kept until this test runs next: {}",
@@ -81,22 +89,38 @@ fn describe(nodes: &[Seen], told: &str, room: usize) -> Vec<String> {
     let mut left = room.saturating_sub(nodes.len() + usize::from(hidden > 0));
     let mut lines = Vec::new();
     for node in nodes {
-        lines.push(node.line(told));
+        lines.push(printable(&node.line(told), CAUSE_WIDTH));
         let log = &node.log[node.log.len().saturating_sub(left.min(LOG_LINES))..];
-        lines.extend(log.iter().map(|line| format!("    | {}", printable(line))));
+        lines.extend(
+            log.iter()
+                .map(|line| format!("    | {}", printable(line, LOG_WIDTH))),
+        );
         left -= log.len();
     }
-    if hidden > 0 {
+    if hidden > 0 && room > 0 {
         lines.push(format!("and {hidden} more nodes"));
     }
     lines
 }
 
-/// A line of a log as a terminal can show it: not too long, and without what would move its cursor.
-fn printable(line: &str) -> String {
+/// At most `most` lines: the first and the last.
+fn cut(mut lines: Vec<String>, most: usize) -> Vec<String> {
+    if lines.len() > most {
+        let left_out = lines.len() - (most - 1);
+        let first = most / 2;
+        lines.splice(
+            first..first + left_out,
+            [format!("  ({left_out} more lines)")],
+        );
+    }
+    lines
+}
+
+/// A line as a terminal can show it: not too long, and without what would move its cursor.
+fn printable(line: &str, width: usize) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
-    let mut text: String = line.chars().take(LOG_WIDTH).map(visible).collect();
-    if line.chars().nth(LOG_WIDTH).is_some() {
+    let mut text: String = line.chars().take(width).map(visible).collect();
+    if line.chars().nth(width).is_some() {
         text.push('…');
     }
     text
@@ -172,7 +196,7 @@ mod tests {
         };
         let verdict = Verdict::new(End::Failed(end.to_owned()), Vec::new());
         let events: Vec<_> = (0..events)
-            .map(|number| format!("{number}.0 node-{number} running"))
+            .map(|number| format!("{number}.0 node-{number} of cluster 12 started a-server-with-a-long-name (pid 1234567)"))
             .collect();
         failure(&test, &verdict, nodes, &events, Some(Path::new("/kept")))
     }
@@ -190,6 +214,16 @@ mod tests {
                 assert!(report.contains("find /kept"), "{report}");
             }
         }
+    }
+
+    #[test]
+    fn a_cause_of_several_lines_is_told_once_and_no_node_takes_more_than_a_line() {
+        let cause = "assertion failed\n  left: 1\n right: 2";
+        let dead = || State::Down(Ending::NotStarted(cause.to_owned()));
+        let nodes: Vec<_> = (0..20).map(|_| seen("node", dead(), 0)).collect();
+        let report = report(&format!("node did not start: {cause}"), &nodes, EVENTS);
+        assert_eq!(report.matches("left: 1").count(), 1, "{report}");
+        assert!(report.lines().count() <= LINES, "{report}");
     }
 
     #[test]

@@ -93,7 +93,9 @@ impl Log {
                 inner.recent.push(line);
                 if config::get().log {
                     // eprintln, which the test harness captures and shows beside its test.
-                    eprintln!("{} | {}", self.label, text(line));
+                    // It panics if stderr is closed, which is no reason to lose the node.
+                    let line = format!("{} | {}", self.label, text(line));
+                    let _ = std::panic::catch_unwind(|| eprintln!("{line}"));
                 }
             }
         }

@@ -17,7 +17,7 @@ pub(crate) struct Holder {
     pub(crate) name: String,
     /// Those of them that it listens on.
     pub(crate) listening: BTreeSet<u16>,
-    /// Its parent is gone: a child that somebody left behind.
+    /// Init has adopted it, or its supervisor: somebody left it behind, if it is no daemon.
     pub(crate) orphan: bool,
     /// Ascending, each once.
     pub(crate) ports: Vec<u16>,
@@ -25,7 +25,11 @@ pub(crate) struct Holder {
 
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let orphan = if self.orphan { ", an orphan" } else { "" };
+        let orphan = if self.orphan {
+            ", an orphan or a daemon"
+        } else {
+            ""
+        };
         write!(f, "{} (pid {}{orphan})", self.name, self.pid)
     }
 }
@@ -105,14 +109,22 @@ fn name(pid: u32) -> String {
     comm.trim_end().to_owned()
 }
 
-/// Whether init has adopted the process.
+/// Whether init has adopted the process, or the supervisor that it has as a child process of a node.
 fn is_orphan(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    match parent(pid) {
+        Some(1) => true,
+        Some(parent_pid) => {
+            name(parent_pid).starts_with("port-test-super") && parent(parent_pid) == Some(1)
+        }
+        None => false,
+    }
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name, in parentheses, may contain anything; behind it come the state and the parent.
-    let parent = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.split_whitespace().nth(1));
-    parent == Some("1")
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(1)?.parse().ok()
 }
 
 #[cfg(target_os = "linux")]

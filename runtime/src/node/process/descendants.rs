@@ -42,12 +42,13 @@ impl Tree {
 }
 
 /// Sends SIGKILL to descendants, parents first: to some at least, if there are any. The caller comes back
-/// until there are none.
-pub(super) fn kill() {
+/// until there are none; `again` says that it does.
+pub(super) fn kill(again: bool) {
     // Who was started later has a higher number, until the numbers have gone round. When a hundred
-    // supervisors look at once, it counts that each looks at few.
-    let own = sys::own_pid();
-    if !visit(&mut Tree::new(), libc::SIGKILL, own).found {
+    // supervisors look at once, it counts that each looks at few; but only at first, since one that is
+    // slow to die would be found each time, and hide the others.
+    let above = if again { 0 } else { sys::own_pid() };
+    if !visit(&mut Tree::new(), libc::SIGKILL, above).found && !again {
         visit(&mut Tree::new(), libc::SIGKILL, 0);
     }
 }
@@ -56,7 +57,11 @@ pub(super) fn kill() {
 pub(super) fn resume() {
     let mut tree = Tree::new();
     // A child may have a lower number than its parent.
-    while visit(&mut tree, libc::SIGCONT, 0).found {}
+    for _ in 0..ROUNDS {
+        if !visit(&mut tree, libc::SIGCONT, 0).found {
+            return;
+        }
+    }
 }
 
 /// Stops every descendant, parents first, and returns when they are: one that is stopped starts no other.

@@ -19,7 +19,8 @@ const PID: &str = "LISTEN_PID";
 /// Prepared before the fork, because a process learns its pid, which is part of its environment, only
 /// after it, when nothing may be allocated.
 pub(super) struct Listeners {
-    sockets: Vec<OwnedFd>,
+    /// Open until the fork, by whoever prepared it.
+    sockets: Vec<Fd>,
     image: Image,
     /// What was at the sockets' places in the process that executes the program: one of them may be the
     /// pipe on which std reports that the program cannot be executed.
@@ -27,22 +28,28 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
+    /// The sockets that come with it must stay open until the program has been started.
+    ///
     /// # Errors
     ///
     /// The program, an argument or a variable contains a null byte, or there are too many open files.
     pub(super) fn new(
         command: &mut Command,
         sockets: Vec<(&str, TcpListener)>,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, Vec<OwnedFd>)> {
         let count = Fd::try_from(sockets.len()).map_err(io::Error::other)?;
         let names: Vec<_> = sockets.iter().map(|(name, _)| *name).collect();
         let image = image(command, &names)?;
         let above = |(_, socket): (&str, TcpListener)| sys::own_above(&socket, FIRST + count);
-        Ok(Self {
-            sockets: sockets.into_iter().map(above).collect::<io::Result<_>>()?,
+        let sockets: Vec<_> = sockets.into_iter().map(above).collect::<io::Result<_>>()?;
+        let listeners = Self {
+            // Only their numbers: the hook that has them lives as long as the user's command, and a
+            // listener of ours would make the port of a dead server look served.
+            sockets: sockets.iter().map(|socket| socket.as_raw_fd()).collect(),
             image,
             displaced: (0..count).map(|_| AtomicI32::new(-1)).collect(),
-        })
+        };
+        Ok((listeners, sockets))
     }
 
     /// Puts the sockets in their places and executes the program. Between fork and exec: see [`sys`].
@@ -55,7 +62,7 @@ impl Listeners {
                 sys::duplicate_above(place, above).unwrap_or(-1),
                 Ordering::Relaxed,
             );
-            if let Err(error) = sys::duplicate_onto(socket.as_raw_fd(), place) {
+            if let Err(error) = sys::duplicate_onto(*socket, place) {
                 return error;
             }
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::io;
-use std::os::fd::{AsRawFd as _, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -70,8 +70,9 @@ impl Split for Plan {
 pub(super) fn spawn(
     command: &mut Command,
     directory: &Path,
-    listeners: Option<Listeners>,
+    listeners: Option<(Listeners, Vec<OwnedFd>)>,
 ) -> io::Result<Started> {
+    let (listeners, sockets) = listeners.unzip();
     let (socket, theirs) = UnixStream::pair()?;
     let (output, printed) = io::pipe()?;
     let directory = match command.get_current_dir() {
@@ -88,7 +89,7 @@ pub(super) fn spawn(
     sys::split_on_spawn(command, Arc::clone(&plan) as Arc<dyn Split>);
     let spawned = command.spawn();
     plan.armed.store(false, Ordering::Relaxed);
-    drop((theirs, printed));
+    drop((theirs, printed, sockets));
     let mut supervisor = spawned?;
     match watched::receive(&socket) {
         Ok((_, pid)) => Ok(Started {

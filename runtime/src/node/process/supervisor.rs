@@ -134,12 +134,14 @@ impl Supervisor {
             self.wait(FIRST_PAUSE);
         }
         let mut pause = FIRST_PAUSE;
+        let mut again = false;
         loop {
             self.reap();
             if self.alone {
                 sys::exit();
             }
-            descendants::kill();
+            descendants::kill(again);
+            again = true;
             self.wait(pause);
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
