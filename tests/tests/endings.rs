@@ -302,6 +302,13 @@ mod fixture {
         pending().await
     }
 
+    #[port_test(timeout = "100ms")]
+    #[ignore = "a fixture"]
+    async fn blocks_past_its_time(bare: TestNode<()>) {
+        mark(&bare);
+        std::thread::sleep(std::time::Duration::from_millis(200));
+    }
+
     async fn second_fails(cx: NodeContext) -> Result<TcpListener, BoxError> {
         tell(&format!("directory: {}", cx.data_dir().display()));
         if cx.id() == 2 {
@@ -689,7 +696,15 @@ fn a_cluster_that_failed_to_start_is_watched_to_its_end() {
 fn a_listener_that_outlives_the_body_fails_the_test() {
     let left = run_with("bare_listener_leaks", &[("PORT_TEST_TIMEOUT_SCALE", "0.1")]);
     left.failed()
-        .says("bare went down, but somebody still listens");
+        .says("bare went down, but the test itself still listens");
+}
+
+#[test]
+fn a_body_that_blocks_past_its_time_fails_when_it_returns() {
+    run("blocks_past_its_time")
+        .failed()
+        .says("took longer than 100ms")
+        .says("blocked its thread");
 }
 
 #[test]
@@ -791,7 +806,7 @@ fn a_teardown_that_panics_fails_and_takes_the_others_down() {
 #[test]
 fn a_listener_that_outlives_its_node_fails_the_test() {
     let left = run_with("listener_leaks", &[("PORT_TEST_TIMEOUT_SCALE", "0.1")]);
-    left.failed().says("somebody still listens");
+    left.failed().says("the test itself still listens on");
 }
 
 #[test]

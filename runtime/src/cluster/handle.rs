@@ -79,15 +79,16 @@ impl<H> Cluster<H> {
     #[must_use]
     #[track_caller]
     pub fn node(&self, name: &str) -> &TestNode<H> {
-        self.iter()
-            .find(|node| node.name() == name)
-            .unwrap_or_else(|| {
+        match self.iter().find(|node| node.name() == name) {
+            Some(node) => node,
+            None => {
                 let names: Vec<_> = self.iter().map(TestNode::name).collect();
                 panic!(
                     "the cluster has no node named `{name}`; it has: {}",
                     names.join(", ")
                 )
-            })
+            }
+        }
     }
 
     /// Adds one more node and waits until it is ready. The others see it in

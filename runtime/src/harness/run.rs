@@ -4,6 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -99,7 +100,12 @@ fn live(
             let deadline = scope.deadline.expect("a test has a deadline");
             let end = tokio::select! {
                 biased;
-                end = &mut lived => end,
+                end = &mut lived => match end {
+                    End::Passed if Instant::now() >= deadline => {
+                        End::TimedOut("; it blocked its thread, so it could not be interrupted".to_owned())
+                    }
+                    end => end,
+                },
                 // Described here, while the waits that are pending have not been dropped yet.
                 () = tokio::time::sleep_until(deadline.into()) => End::TimedOut(report::pending(scope)),
             };

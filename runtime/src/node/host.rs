@@ -4,6 +4,7 @@
 //! tasks that nobody holds a handle of die with it, and their sockets close.
 
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use super::service::Service;
 use super::threads::Threads;
 use crate::error::{BoxError, chain};
 use crate::panic;
+use crate::port::holders::holders;
 use crate::retry::{Delays, poll_until};
 
 /// What a node's thread is asked to do.
@@ -310,10 +312,24 @@ pub(super) fn close_ports(member: &Member) -> Result<(), String> {
         member.ports.close()
     };
     match (listening, closed) {
-        (Ok(Some(addr)), _) => Err(format!(
-            "somebody still listens on {addr}; is a clone of a handle alive?"
-        )),
+        (Ok(Some(addr)), _) => Err(still_listens(addr)),
         (Err(error), _) | (_, Err(error)) => Err(chain(&error)),
         (Ok(None), Ok(())) => Ok(()),
+    }
+}
+
+/// Who listens on `addr` although nobody should, and what to do about it.
+fn still_listens(addr: SocketAddr) -> String {
+    let holders = holders(|port| port == addr.port());
+    let listening = holders
+        .iter()
+        .find(|holder| holder.listening.contains(&addr.port()));
+    match listening {
+        Some(holder) if holder.pid != std::process::id() => {
+            format!("{holder} still listens on {addr}: end it before the test ends")
+        }
+        _ => format!(
+            "the test itself still listens on {addr}: drop the listener, and what holds it, before the test ends"
+        ),
     }
 }

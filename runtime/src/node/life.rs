@@ -131,7 +131,9 @@ impl TaskEnd {
         };
         let (file, line) = (spawned_at.file(), spawned_at.line());
         match outcome {
-            Outcome::Returned => format!("its task of {file}:{line} ended early"),
+            Outcome::Returned => format!(
+                "its task of {file}:{line} ended early (work that may end is for tokio::spawn)"
+            ),
             Outcome::Failed(error) => format!("its task of {file}:{line} failed: {error}"),
             Outcome::Panicked(text) => format!("its task of {file}:{line} panicked: {text}"),
         }

@@ -138,16 +138,17 @@ impl Ports {
     /// As [`Self::addr_of`].
     #[track_caller]
     pub(crate) fn index_of(&self, name: &str, node: &str) -> usize {
-        self.named
-            .iter()
-            .position(|(spec, _)| spec.name == name)
-            .unwrap_or_else(|| {
+        // No closure that panics: its place would be here and not at the caller.
+        match self.named.iter().position(|(spec, _)| spec.name == name) {
+            Some(index) => index,
+            None => {
                 let names: Vec<_> = self.named.iter().map(|(spec, _)| spec.name).collect();
                 panic!(
                     "{node} has no port named `{name}`; it has: {}",
                     names.join(", ")
                 )
-            })
+            }
+        }
     }
 
     /// Lets the node bind its ports.
