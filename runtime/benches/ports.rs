@@ -6,6 +6,7 @@
 
 use std::hint::black_box;
 use std::io;
+use std::mem;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     for (name, nanos) in NAMES.iter().zip(cost) {
         println!("| {name} | {nanos:.0} |");
     }
-    let [tcp, udp, lease_drop, lease_open, both, lease, picker] = cost;
+    let [tcp, udp, lease_drop, lease_open, both, lease, take, picker] = cost;
 
     println!("\n| ratio | measured | target | |\n|---|--:|--:|---|");
     let mut table = Table { missed: 0 };
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
     table.at_most("both transports / the two limits", both / (tcp + udp), 1.2);
     table.at_least("portpicker / lease and drop", picker / lease_drop, 3.5);
     table.at_least("portpicker / lease alone", picker / lease, 6.0);
+
+    table.at_most("taken from a pool / lease alone", take / lease, 0.1);
 
     let throughput = throughput();
     let [single, ..] = throughput.map(|(ours, _)| ours);
@@ -89,13 +92,14 @@ impl Table {
     }
 }
 
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 8] = [
     "socket, bind, close: TCP",
     "socket, bind, close: UDP",
     "lease, drop: TCP",
     "lease, open, close, drop: TCP",
     "lease, drop: both",
     "lease alone: TCP",
+    "taken from a pool: TCP",
     "portpicker",
 ];
 
@@ -104,6 +108,9 @@ fn costs() -> [f64; NAMES.len()] {
     let range = PortAllocator::builder().range(20_000..=29_999);
     let tcp = range.clone().build().expect("a range");
     let both = range.transport(Transport::Both).build().expect("a range");
+    // A batch is half of it, so the last of each wakes the thread that fills it up.
+    let pool = tcp.pool(2 * BATCH).expect("ports");
+    let mut takes = Vec::with_capacity(BATCH);
     let mut held: Vec<PortLease> = Vec::with_capacity(BATCH);
     let mut samples: [Vec<f64>; NAMES.len()] = Default::default();
 
@@ -124,11 +131,25 @@ fn costs() -> [f64; NAMES.len()] {
                     }
                     4 => drop(both.try_lease().expect("a port")),
                     5 => held.push(tcp.try_lease().expect("a port")),
+                    6 => {
+                        // Each by itself, with what it takes to look at the clock: one of each batch wakes
+                        // the thread that fills the pool up, and where there are fewer processors than
+                        // threads has to wait until that has done so.
+                        let began = Instant::now();
+                        held.push(pool.take().expect("ready"));
+                        takes.push(began.elapsed().as_nanos() as f64);
+                    }
                     _ => drop(black_box(portpicker::pick_unused_port())),
                 }
             }
-            let nanos = began.elapsed().as_nanos() as f64 / BATCH as f64;
+            let nanos = match contender {
+                6 => median(mem::take(&mut takes)),
+                _ => began.elapsed().as_nanos() as f64 / BATCH as f64,
+            };
             held.clear();
+            while pool.ready() < 2 * BATCH {
+                thread::yield_now();
+            }
             // The first rounds only warm up.
             if round >= 20 {
                 samples[contender].push(nanos);

@@ -5,6 +5,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// What the environment said when the process first asked.
@@ -22,10 +23,20 @@ pub(crate) struct Config {
     pub(crate) timeout_scale: f64,
     /// `CI`: services of the machine are none of our business there.
     pub(crate) ci: bool,
+    /// `PORT_TEST_CURSOR`: where the file of the cursors may be, the best place first; empty if it is
+    /// off.
+    pub(crate) cursor: Vec<CursorPlace>,
     /// The run and the attempt of a test that nextest has started.
     pub(crate) nextest: Option<Nextest>,
     /// See [`error`](Self::error).
     error: Option<String>,
+}
+
+/// A directory that a variable names, and where to go from there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CursorPlace {
+    pub(crate) base: PathBuf,
+    pub(crate) below: &'static str,
 }
 
 /// `NEXTEST_RUN_ID` and `NEXTEST_ATTEMPT`.
@@ -93,7 +104,19 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
         },
     };
 
+    let cursor = match text("PORT_TEST_CURSOR").as_deref() {
+        None | Some("on" | "1" | "true") => cursor_places(&variable),
+        Some("off" | "" | "0" | "false") => Vec::new(),
+        Some(other) => {
+            errors.push(format!(
+                "PORT_TEST_CURSOR={other:?} is neither `on` nor `off`"
+            ));
+            Vec::new()
+        }
+    };
+
     Config {
+        cursor,
         range: text("PORT_TEST_RANGE"),
         debug: text("PORT_TEST_DEBUG").is_some_and(|value| is_on(&value)),
         log: text("PORT_TEST_LOG").is_some_and(|value| is_on(&value)),
@@ -108,6 +131,21 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
             }),
         error: (!errors.is_empty()).then(|| errors.join("; ")),
     }
+}
+
+/// Directories that are the user's alone. The first is in memory and is emptied when the user logs out; the
+/// others are the XDG base directory specification's cache. A relative path is none, by the same.
+fn cursor_places(variable: impl Fn(&str) -> Option<OsString>) -> Vec<CursorPlace> {
+    let places = [
+        ("XDG_RUNTIME_DIR", "port-test"),
+        ("XDG_CACHE_HOME", "port-test"),
+        ("HOME", ".cache/port-test"),
+    ];
+    let place = |(name, below)| {
+        let base = PathBuf::from(variable(name)?);
+        base.is_absolute().then_some(CursorPlace { base, below })
+    };
+    places.into_iter().filter_map(place).collect()
 }
 
 /// How CI systems and people switch a flag off: by an empty text, `0` or `false`.
@@ -137,6 +175,7 @@ mod tests {
                 keep: Keep::Failure,
                 timeout_scale: 1.0,
                 ci: false,
+                cursor: Vec::new(),
                 nextest: None,
                 error: None,
             }
@@ -153,6 +192,9 @@ mod tests {
                 ("PORT_TEST_KEEP", "always"),
                 ("PORT_TEST_TIMEOUT_SCALE", "2.5"),
                 ("CI", "true"),
+                ("XDG_RUNTIME_DIR", "/run/user/1000"),
+                ("XDG_CACHE_HOME", "a/relative/path"),
+                ("HOME", "/home/somebody"),
             ]),
             Config {
                 range: Some("20000-20010".to_owned()),
@@ -161,6 +203,16 @@ mod tests {
                 keep: Keep::Always,
                 timeout_scale: 2.5,
                 ci: true,
+                cursor: vec![
+                    CursorPlace {
+                        base: "/run/user/1000".into(),
+                        below: "port-test",
+                    },
+                    CursorPlace {
+                        base: "/home/somebody".into(),
+                        below: ".cache/port-test",
+                    },
+                ],
                 nextest: None,
                 error: None,
             }
@@ -172,6 +224,10 @@ mod tests {
         for off in ["", "0", "false"] {
             let config = with(&[("CI", off), ("PORT_TEST_DEBUG", off)]);
             assert!(!config.ci && !config.debug, "{off:?}");
+        }
+        for off in ["off", "", "0", "false"] {
+            let config = with(&[("HOME", "/home/somebody"), ("PORT_TEST_CURSOR", off)]);
+            assert_eq!((config.cursor, config.error), (vec![], None), "{off:?}");
         }
     }
 
@@ -186,9 +242,15 @@ mod tests {
         let config = with(&[
             ("PORT_TEST_KEEP", "sometimes"),
             ("PORT_TEST_TIMEOUT_SCALE", "x"),
+            ("PORT_TEST_CURSOR", "maybe"),
         ]);
         let error = config.error().expect("malformed");
-        for part in ["PORT_TEST_KEEP", "sometimes", "; PORT_TEST_TIMEOUT_SCALE"] {
+        for part in [
+            "PORT_TEST_KEEP",
+            "sometimes",
+            "; PORT_TEST_TIMEOUT_SCALE",
+            "; PORT_TEST_CURSOR=\"maybe\"",
+        ] {
             assert!(error.contains(part), "{error}");
         }
     }

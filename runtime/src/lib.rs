@@ -54,6 +54,7 @@
 //! | wait for something | [`eventually`], [`Cluster::wait_for_node`] |
 //! | read what a node says, or wait until it says something | [`TestNode::logs`], [`TestNode::wait_for_log`] |
 //! | have a port and nothing else | [`PortAllocator`], [`PortLease`] |
+//! | have ports ready before they are needed | [`PortPool`] |
 //!
 //! # How it works
 //!
@@ -87,7 +88,8 @@ pub use error::{BoxError, Error, ErrorKind};
 pub use node::Process;
 pub use node::{NodeContext, Peer, TaskOutput, TestNode};
 pub use port::{
-    AllocError, AllocErrorKind, AllocatorBuilder, PortAllocator, PortLease, Stats, Transport,
+    AllocError, AllocErrorKind, AllocatorBuilder, PortAllocator, PortLease, PortPool, Stats,
+    Transport,
 };
 /// Makes an async function a test that gets nodes as its arguments.
 ///

@@ -745,7 +745,7 @@ mod tests {
         assert_eq!(kind(outside.build()), Some(AllocErrorKind::InvalidRange));
         let ports = ports.build().expect("a range");
         let space = ports.space().expect("a range");
-        assert_eq!(space.cursor.step(), 1);
+        assert_eq!(space.cursor.take(1), 1);
         drop(block);
     }
 

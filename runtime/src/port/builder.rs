@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::allocator::{PortAllocator, Settings};
 use super::backoff;
-use super::cursor::spread;
+use super::cursor::{Cursor, spread};
 use super::error::{AllocError, RangeError};
 use super::guard;
-use super::range::PortRange;
+use super::range::{ENOUGH, PortRange};
 use super::search::Space;
 use super::sync::{AtomicU32, Ordering};
 use super::transport::Transport;
@@ -84,8 +84,13 @@ impl AllocatorBuilder {
         self
     }
 
-    /// The port where the first search begins. The default is another one for each process and
-    /// each allocator, spread over the range, so that two rarely meet.
+    /// The port where the first search begins.
+    ///
+    /// The default is where the last search of this user ended, in this process or another one or the
+    /// run before, so that a port is used again as late as possible and a client that an old test has
+    /// left behind does not reach a new one. A range of fewer than 1,000 ports that is given here, and
+    /// every range where there is no file to remember it (see `PORT_TEST_CURSOR`), begins at another
+    /// port for each process and each allocator, spread over the range, so that two rarely meet.
     pub fn start_at(mut self, port: u16) -> Self {
         self.start = Some(port);
         self
@@ -155,17 +160,25 @@ impl AllocatorBuilder {
             (None, Some(text)) => PortRange::of_variable(text)?,
             (None, None) => PortRange::of_machine(config.ci)?,
         };
-        let start = match self.start {
-            Some(port) => range
-                .place(port)
-                .ok_or_else(|| RangeError::start(port, range.text()))?,
+        let cursor = match self.start {
+            Some(port) => {
+                let start = range.place(port);
+                let start = start.ok_or_else(|| RangeError::start(port, range.text()))?;
+                Cursor::new(range.len(), start)
+            }
             None => {
                 static INSTANCES: AtomicU32 = AtomicU32::new(0);
                 // Relaxed, without a partner: only different numbers are wanted.
                 let instance = INSTANCES.fetch_add(1, Ordering::Relaxed);
-                spread(process::id(), instance, range.len())
+                let start = spread(process::id(), instance, range.len());
+                // A few ports are gone through by one test, and then it does not matter which is
+                // next; they would only drive ranges out of the file that are used for long.
+                match self.range.is_some() && range.len() < ENOUGH as u32 {
+                    true => Cursor::new(range.len(), start),
+                    false => Cursor::shared(&range, start),
+                }
             }
         };
-        Ok(Space::new(range, start))
+        Ok(Space::new(range, cursor))
     }
 }

@@ -144,6 +144,14 @@ impl AllocError {
         error
     }
 
+    /// The thread that a pool needs could not be started.
+    pub(super) fn no_thread(cause: io::Error) -> Self {
+        let message = "failed to start the thread of a pool of ports".to_owned();
+        let mut error = AllocError::new(AllocErrorKind::Io, String::new(), message);
+        error.0.source = Some(cause);
+        error
+    }
+
     pub(super) fn address(message: String, source: Option<io::Error>) -> Self {
         let mut error = AllocError::new(AllocErrorKind::InvalidAddress, String::new(), message);
         error.0.source = source;

@@ -1,7 +1,7 @@
 //! Ports that nobody can steal; usable alone, without nodes.
 //!
-//! `cursor`, `search`, `waiters`, `backoff`, `histogram` and `stats` know no sockets; `guard` is
-//! the only part that knows the operating system.
+//! `cursor`, `search`, `waiters`, `backoff`, `histogram` and `stats` know no sockets; `guard` and
+//! the file of `cursor` are the only parts that know the operating system.
 
 mod allocator;
 mod backoff;
@@ -13,6 +13,7 @@ mod guard;
 mod histogram;
 pub(crate) mod holders;
 mod lease;
+mod pool;
 mod range;
 mod search;
 mod stats;
@@ -25,5 +26,6 @@ pub use builder::AllocatorBuilder;
 pub use error::{AllocError, AllocErrorKind};
 pub(crate) use lease::FORK;
 pub use lease::PortLease;
+pub use pool::PortPool;
 pub use stats::Stats;
 pub use transport::Transport;

@@ -14,7 +14,7 @@ pub(super) const VARIABLE: &str = "PORT_TEST_RANGE";
 
 /// Fewer ports than this are not worth calling a range: a few hundred tests at once with a
 /// handful of ports each would wait for one another.
-const ENOUGH: usize = 1000;
+pub(super) const ENOUGH: usize = 1000;
 
 /// The ports of an allocator, ascending.
 ///

@@ -35,9 +35,8 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// A space whose first search begins at place `start`.
-    pub(super) fn new(range: PortRange, start: u32) -> Self {
-        let cursor = Cursor::new(range.len(), start);
+    /// A space whose searches go on where `cursor` is, a cursor of just as many places.
+    pub(super) fn new(range: PortRange, cursor: Cursor) -> Self {
         Space {
             range,
             cursor,
@@ -59,7 +58,8 @@ impl Space {
         };
 
         // First by steps of the shared cursor, so that threads try different ports.
-        let start = self.cursor.step();
+        let mut steps = self.cursor.steps();
+        let start = steps.step();
         let mut place = start;
         let mut unbroken = true;
         for _ in 0..length {
@@ -69,7 +69,7 @@ impl Space {
             if miss.probed == length {
                 break;
             }
-            let next = self.cursor.step();
+            let next = steps.step();
             unbroken &= next == (place + 1) % length;
             place = next;
         }
@@ -177,7 +177,8 @@ mod tests {
 
     fn space(first: u16, last: u16, start: u32) -> Space {
         let range = PortRange::of_builder(&(first..=last)).expect("well-formed");
-        Space::new(range, start)
+        let cursor = Cursor::new(range.len(), start);
+        Space::new(range, cursor)
     }
 
     fn busy() -> io::Error {
@@ -235,7 +236,7 @@ mod tests {
             let space = space(100, 109, 0);
             let found = space
                 .first(|port| {
-                    space.cursor.step();
+                    space.cursor.take(1);
                     only(free)(port)
                 })
                 .expect("found");
