@@ -214,6 +214,7 @@ mod tests {
         let mut held = vec![pool.take().expect("ready")];
         held.extend((0..2).map(|_| pool.take().expect("ready")));
         assert_eq!((pool.ready(), ports.stats().held()), (5, 8));
+        assert!(!lock(&pool.shared.state).wanted, "not yet half");
         for _ in 0..20 {
             held.push(pool.take().expect("ready or leased"));
             held.extend((pool.ready() < 5).then(|| pool.take().expect("ready")));
@@ -232,6 +233,8 @@ mod tests {
         let error = pool.take().expect_err("all are taken");
         assert_eq!(error.kind(), AllocErrorKind::Exhausted);
         assert!(ports.pool(1).is_err());
+        // The thread does not go on trying by itself.
+        until(|| !lock(&pool.shared.state).wanted);
         let port = held.remove(0).port();
         // A fork elsewhere may hold it a little longer, or the refill may have it meanwhile.
         let again = loop {
@@ -262,7 +265,8 @@ mod tests {
     #[test]
     fn a_lease_outlives_its_pool() {
         let pool = PortAllocator::global().pool(0).expect("a port");
-        let lease = pool.take().expect("at least one");
+        assert_eq!(pool.ready(), 1, "at least one");
+        let lease = pool.take().expect("ready");
         drop(pool);
         lease.listen().expect("a listener");
     }
