@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
+use port_test::cargo_bin;
 use tempfile::TempDir;
 
 const FIRST: u32 = 20_000;
@@ -44,10 +45,7 @@ impl Place {
     }
 
     fn command(&self) -> Command {
-        command(
-            Path::new(env!("CARGO_BIN_EXE_cursor-worker")),
-            self.0.path(),
-        )
+        command(&worker(), self.0.path())
     }
 
     fn start(&self) -> Worker {
@@ -58,6 +56,10 @@ impl Place {
     fn lease(&self, count: usize) -> Vec<u32> {
         self.start().lease(count)
     }
+}
+
+fn worker() -> PathBuf {
+    cargo_bin!("cursor-worker")
 }
 
 fn command(program: &Path, place: &Path) -> Command {
@@ -249,11 +251,8 @@ fn a_file_that_cannot_be_had_is_done_without() {
     }
     assert_eq!(fs::metadata(elsewhere.path()).unwrap().len(), 0);
     let nowhere = Path::new("/nowhere/at/all");
-    let program = Path::new(env!("CARGO_BIN_EXE_cursor-worker"));
-    assert_eq!(
-        Worker::start(&mut command(program, nowhere)).lease(3).len(),
-        3
-    );
+    let mut worker = Worker::start(&mut command(&worker(), nowhere));
+    assert_eq!(worker.lease(3).len(), 3);
 }
 
 #[test]
@@ -265,7 +264,7 @@ fn a_file_that_can_only_be_read_is_done_without() {
     // By another process: a child that a thread of this one forks would hold what we write open, and what
     // is open for writing cannot be executed.
     let mut copy = Command::new("cp");
-    let copy = copy.arg(env!("CARGO_BIN_EXE_cursor-worker")).arg(&program);
+    let copy = copy.arg(worker()).arg(&program);
     assert!(copy.status().unwrap().success());
     let mut command = command(&program, place.0.path());
     if fs::metadata("/proc/self").unwrap().uid() == 0 {

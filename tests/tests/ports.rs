@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use port_test::{PortAllocator, Transport};
+use port_test::{PortAllocator, Transport, cargo_bin};
 
 fn worker(mode: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_port-worker"));
+    let mut command = Command::new(cargo_bin!("port-worker"));
     command.arg(mode);
     for name in ["PORT_TEST_RANGE", "PORT_TEST_DEBUG"] {
         command.env_remove(name);
@@ -73,8 +73,8 @@ fn debug_prints_every_lease() {
 
 #[test]
 fn a_full_table_of_files_is_an_error_that_names_the_limit() {
-    let worker = env!("CARGO_BIN_EXE_port-worker");
-    let limited = format!("ulimit -n 64; exec '{worker}' full");
+    let worker = cargo_bin!("port-worker");
+    let limited = format!("ulimit -n 64; exec '{}' full", worker.display());
     let text = text(Command::new("sh").args(["-c", &limited]));
     assert!(text.starts_with("TooManyOpenFiles: "), "{text}");
     assert!(

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-use port_test::PortAllocator;
+use port_test::{PortAllocator, cargo_bin};
 
 const PROCESSES: usize = 8;
 const ROUNDS: u32 = 500;
@@ -63,7 +63,7 @@ struct Worker(Option<Child>);
 
 impl Worker {
     fn start(args: &[&str]) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_stress-worker"))
+        let child = Command::new(cargo_bin!("stress-worker"))
             .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
