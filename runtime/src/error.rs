@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use crate::open_files;
+
 /// Any error, as services and tests hand it in.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
@@ -93,19 +95,25 @@ impl From<BoxError> for Error {
     }
 }
 
-/// An error and its causes on one line. A cause that its effect already quotes is not said twice.
+/// An error and its causes on one line, and the limit of open files if that is a cause. A cause that its
+/// effect already quotes is not said twice.
 pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
-    let mut next = error.source();
+    let mut limit = None;
+    let mut next = Some(error);
     while let Some(cause) = next {
         let said = cause.to_string();
         if !text.ends_with(&said) {
             text.push_str(": ");
             text.push_str(&said);
         }
+        limit = limit.or_else(|| open_files::limit(cause.downcast_ref()?));
         next = cause.source();
     }
-    text
+    match limit {
+        Some(limit) if !text.contains(&limit) => text + "; " + &limit,
+        _ => text,
+    }
 }
 
 #[cfg(test)]
@@ -129,5 +137,16 @@ mod tests {
     fn a_cause_that_is_quoted_already_is_not_repeated() {
         let error = Error::new(ErrorKind::Io, "cannot bind: in use").caused_by("in use");
         assert_eq!(chain(&error), "cannot bind: in use");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_full_table_of_files_is_told_with_its_limit_once() {
+        let full = || std::io::Error::from_raw_os_error(libc::EMFILE);
+        let limit = open_files::limit(&full()).expect("a limit");
+        let error = Error::new(ErrorKind::Io, "cannot bind").caused_by(full());
+        assert_eq!(chain(&error), format!("cannot bind: {}; {limit}", full()));
+        let error = Error::new(ErrorKind::Io, format!("cannot bind: {limit}")).caused_by(full());
+        assert_eq!(chain(&error).matches(&limit).count(), 1);
     }
 }

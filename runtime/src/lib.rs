@@ -76,6 +76,7 @@ mod directory;
 mod error;
 mod harness;
 mod node;
+mod open_files;
 mod panic;
 mod port;
 mod retry;

@@ -16,6 +16,7 @@ use super::start;
 use super::test::{Flavor, Test};
 use super::verdict::{End, Verdict};
 use crate::config;
+use crate::error::chain;
 use crate::node::roster::Roster;
 use crate::node::scope::{DEFAULT_TIMEOUT, Scope, scaled, teardown_deadline};
 use crate::node::threads::Threads;
@@ -51,9 +52,10 @@ pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
         runtime(test.flavor, &threads, &scope),
     ) {
         (Some(error), _) => End::NotStarted(error.to_owned()),
-        (None, Err(error)) => {
-            End::NotStarted(format!("the test's runtime cannot be made: {error}"))
-        }
+        (None, Err(error)) => End::NotStarted(format!(
+            "the test's runtime cannot be made: {}",
+            chain(&error)
+        )),
         (None, Ok(runtime)) => {
             scope.directory.remove_earlier();
             let end = live(test, &scope, slots, body, &runtime, Location::caller());
@@ -93,7 +95,7 @@ fn live(
         runtime.block_on(async move {
             let mut lived = pin!(async {
                 if let Err(error) = start::start(test, slots, &roster, caller).await {
-                    return End::NotStarted(crate::error::chain(&error));
+                    return End::NotStarted(chain(&error));
                 }
                 body.await.map_or_else(End::Failed, |()| End::Passed)
             });

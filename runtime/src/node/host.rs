@@ -125,7 +125,7 @@ fn live(
             take_down(member, &life, runtime, &threads);
             ending
         }
-        Err(error) => Ending::NotStarted(format!("its runtime cannot be made: {error}")),
+        Err(error) => Ending::NotStarted(format!("its runtime cannot be made: {}", chain(&error))),
     };
     capture::leave();
     member.update(|run| {

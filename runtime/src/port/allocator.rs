@@ -1,5 +1,6 @@
 //! Who hands ports out.
 
+use std::fmt;
 use std::mem;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -39,12 +40,11 @@ use super::waiters::{self, Waiters};
 /// println!("a server on {}", server.local_addr()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PortAllocator {
     inner: Arc<Inner>,
 }
 
-#[derive(Debug)]
 struct Inner {
     space: Result<Space, RangeError>,
     settings: Settings,
@@ -404,6 +404,17 @@ impl PortAllocator {
     }
 }
 
+/// What an allocator is for and what it has done, not its thousands of ports and counters.
+impl fmt::Debug for PortAllocator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortAllocator")
+            .field("range", &self.range())
+            .field("settings", &self.inner.settings)
+            .field("stats", &self.stats())
+            .finish()
+    }
+}
+
 /// What waits: a thread, or an async task.
 #[derive(Debug, Clone, Copy)]
 enum Pause {
@@ -747,6 +758,16 @@ mod tests {
         let space = ports.space().expect("a range");
         assert_eq!(space.cursor.take(1), 1);
         drop(block);
+    }
+
+    #[test]
+    fn debug_is_short() {
+        let text = format!("{:?}", PortAllocator::global());
+        assert!(text.len() < 500, "{text}");
+        assert!(
+            text.contains("range") && text.contains("successes"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::error::Error;
 use std::fmt::{self, Write as _};
 use std::io;
 
-use super::holders::{describe, holders};
+use super::holders::census;
 use super::range::{PortRange, VARIABLE};
+use crate::open_files;
 
 /// What kept an allocator from leasing a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -125,7 +126,7 @@ impl AllocError {
 
     /// The operating system refused something other than one port.
     pub(super) fn refused(range: String, probed: u32, cause: io::Error) -> Self {
-        let (kind, message) = match open_files_limit(&cause) {
+        let (kind, message) = match open_files::limit(&cause) {
             Some(limit) => (
                 AllocErrorKind::TooManyOpenFiles,
                 format!(
@@ -161,8 +162,8 @@ impl AllocError {
     /// A waiting call gave up; `attempts` is how often it searched. After so long a wait it is worth
     /// while to look who has the ports.
     pub(super) fn after(mut self, attempts: u32, range: &PortRange) -> Self {
-        let holders = holders(|port| range.place(port).is_some());
-        if let Some(holders) = describe(&holders) {
+        let census = census(|port| range.place(port).is_some());
+        if let Some(holders) = census.describe() {
             let _ = write!(
                 self.0.message,
                 "; processes and how many of the ports they hold: {holders}"
@@ -266,43 +267,6 @@ impl fmt::Display for RangeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
-}
-
-/// If `cause` is a limit of open files: which one, its value, and how to raise it.
-#[cfg(unix)]
-fn open_files_limit(cause: &io::Error) -> Option<String> {
-    match cause.raw_os_error()? {
-        libc::EMFILE => {
-            let mut limit = libc::rlimit {
-                rlim_cur: 0,
-                rlim_max: 0,
-            };
-            // /proc/self/limits is no alternative: with a full table it cannot be opened.
-            // SAFETY: the pointer is to a live, writable `rlimit`, and getrlimit writes nothing
-            // else.
-            let known = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } == 0;
-            let value = match known {
-                true => format!(" of {} (at most {})", limit.rlim_cur, limit.rlim_max),
-                false => String::new(),
-            };
-            Some(format!(
-                "the process has reached its limit{value} open files; raise it with `ulimit -n`, \
-                 or run fewer tests in one process"
-            ))
-        }
-        libc::ENFILE => Some(
-            "the system has reached its limit of open files; raise the sysctl fs.file-max"
-                .to_owned(),
-        ),
-        _ => None,
-    }
-}
-
-/// If `cause` is a limit of open files: which one.
-#[cfg(not(unix))]
-fn open_files_limit(cause: &io::Error) -> Option<String> {
-    // WSAEMFILE.
-    (cause.raw_os_error() == Some(10_024)).then(|| "too many open sockets".to_owned())
 }
 
 #[cfg(test)]

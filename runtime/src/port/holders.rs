@@ -6,7 +6,7 @@
 //! same user.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs;
 
@@ -34,26 +34,51 @@ impl fmt::Display for Holder {
     }
 }
 
-/// The processes that hold ports for which `wanted` says yes, those with the most ports first. Empty
-/// where the system does not tell.
+/// Who holds the ports that were asked for; empty where the system does not tell.
+#[derive(Debug, Default)]
+pub(crate) struct Census {
+    /// The processes that we may look into, those with the most ports first.
+    pub(crate) visible: Vec<Holder>,
+    /// The ports of all others, by the user whose they are.
+    pub(crate) hidden: BTreeMap<u32, BTreeSet<u16>>,
+}
+
+/// The processes that hold ports for which `wanted` says yes, as far as we may look into them.
 pub(crate) fn holders(wanted: impl Fn(u16) -> bool) -> Vec<Holder> {
+    census(wanted).visible
+}
+
+/// Who holds the ports for which `wanted` says yes.
+pub(crate) fn census(wanted: impl Fn(u16) -> bool) -> Census {
     let found = diag::sockets().unwrap_or_default();
-    let sockets: HashMap<u32, diag::Found> = found
+    let mut sockets: HashMap<u32, diag::Found> = found
         .into_iter()
         .filter(|socket| wanted(socket.port))
         .map(|socket| (socket.inode, socket))
         .collect();
-    let mut holders: Vec<_> = processes()
-        .filter_map(|pid| holder(pid, &sockets))
+    let mut seen = HashSet::new();
+    let mut visible: Vec<_> = processes()
+        .filter_map(|pid| holder(pid, &sockets, &mut seen))
         .collect();
-    holders.sort_by_key(|holder| (Reverse(holder.ports.len()), holder.pid));
-    holders
+    visible.sort_by_key(|holder| (Reverse(holder.ports.len()), holder.pid));
+    sockets.retain(|inode, _| !seen.contains(inode));
+    let mut hidden: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for socket in sockets.into_values() {
+        hidden.entry(socket.user).or_default().insert(socket.port);
+    }
+    Census { visible, hidden }
 }
 
-fn holder(pid: u32, sockets: &HashMap<u32, diag::Found>) -> Option<Holder> {
+/// What `pid` holds of `sockets`, whose inodes go into `seen`.
+fn holder(
+    pid: u32,
+    sockets: &HashMap<u32, diag::Found>,
+    seen: &mut HashSet<u32>,
+) -> Option<Holder> {
     let held: Vec<_> = inodes(pid)
         .filter_map(|inode| sockets.get(&inode))
         .collect();
+    seen.extend(held.iter().map(|socket| socket.inode));
     let ports: BTreeSet<u16> = held.iter().map(|socket| socket.port).collect();
     (!ports.is_empty()).then(|| Holder {
         pid,
@@ -68,18 +93,27 @@ fn holder(pid: u32, sockets: &HashMap<u32, diag::Found>) -> Option<Holder> {
     })
 }
 
-/// The first few of `holders` as one phrase, with the number of ports of each.
-pub(crate) fn describe(holders: &[Holder]) -> Option<String> {
-    const FEW: usize = 5;
-    let mut texts: Vec<_> = holders
-        .iter()
-        .take(FEW)
-        .map(|holder| format!("{holder}: {}", holder.ports.len()))
-        .collect();
-    if holders.len() > FEW {
-        texts.push(format!("and {} more", holders.len() - FEW));
+impl Census {
+    /// As one phrase, with the number of ports of each; only the first few processes.
+    pub(crate) fn describe(&self) -> Option<String> {
+        const FEW: usize = 5;
+        let Census { visible, hidden } = self;
+        let mut texts: Vec<_> = visible
+            .iter()
+            .take(FEW)
+            .map(|holder| format!("{holder}: {}", holder.ports.len()))
+            .collect();
+        if visible.len() > FEW {
+            texts.push(format!("and {} more", visible.len() - FEW));
+        }
+        for (user, ports) in hidden {
+            let ports = ports.len();
+            texts.push(format!(
+                "processes of user {user}, hidden from this one: {ports}"
+            ));
+        }
+        (!texts.is_empty()).then(|| texts.join(", "))
     }
-    (!texts.is_empty()).then(|| texts.join(", "))
 }
 
 fn processes() -> impl Iterator<Item = u32> {
@@ -148,14 +182,16 @@ mod diag {
     const REQUEST: usize = 56;
     /// TCP_LISTEN.
     const LISTEN: u8 = 10;
-    /// In struct inet_diag_msg: the state, the local port, big endian, and the inode.
+    /// In struct inet_diag_msg: the state, the local port, big endian, the user, and the inode.
     const STATE: usize = 1;
     const PORT: usize = 4;
+    const USER: usize = 64;
     const INODE: usize = 68;
 
     pub(super) struct Found {
         pub(super) port: u16,
         pub(super) inode: u32,
+        pub(super) user: u32,
         pub(super) listening: bool,
     }
 
@@ -203,14 +239,17 @@ mod diag {
                     return Ok(());
                 }
                 let message = &rest[HEADER..size];
-                if let (Some(inode), Some(port)) =
-                    (word(message, INODE), message.get(PORT..PORT + 2))
-                {
+                if let (Some(inode), Some(user), Some(port)) = (
+                    word(message, INODE),
+                    word(message, USER),
+                    message.get(PORT..PORT + 2),
+                ) {
                     // What is left of a closed connection belongs to nobody.
                     if inode != 0 {
                         found.push(Found {
                             port: u16::from_be_bytes([port[0], port[1]]),
                             inode,
+                            user,
                             listening: message[STATE] == LISTEN,
                         });
                     }
@@ -235,6 +274,7 @@ mod diag {
     pub(super) struct Found {
         pub(super) port: u16,
         pub(super) inode: u32,
+        pub(super) user: u32,
         pub(super) listening: bool,
     }
 
@@ -267,7 +307,13 @@ mod tests {
             let holder = own(port).expect("this process holds it");
             assert_eq!((&*holder.ports, holder.orphan), (&[port][..], false));
             assert_eq!(holder.listening.contains(&port), port == listening.port());
-            assert!(describe(&[holder]).unwrap().ends_with(": 1"));
+            let census = Census {
+                visible: vec![holder],
+                hidden: BTreeMap::from([(7, BTreeSet::from([1, 2]))]),
+            };
+            let text = census.describe().unwrap();
+            assert!(text.contains("): 1, processes of user 7"), "{text}");
+            assert!(text.ends_with(": 2"), "{text}");
         }
         drop(listener);
     }

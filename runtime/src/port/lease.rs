@@ -8,10 +8,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::guard::{Guard, Obstacle, obstacle};
-use super::holders::holders;
+use super::holders::{Census, census};
 use super::stats::Counters;
 use super::transport::Transport;
 use super::waiters::Waiters;
+use crate::error::chain;
 
 /// How long a bind that fails is tried again. A child that another thread is spawning holds copies
 /// of all our sockets between fork and exec: up to 5 ms, measured on a quiet machine, so also
@@ -378,14 +379,18 @@ impl PortLease {
     /// Who has the port, beside the guard.
     fn rival(&self) -> String {
         let (port, own) = (self.port(), std::process::id());
-        let holders = holders(|held| held == port);
-        let rival = holders
+        let Census { visible, hidden } = census(|held| held == port);
+        let rival = visible
             .iter()
             .find(|holder| !holder.listening.is_empty() || holder.pid != own);
-        rival.map_or_else(
-            || "another server has it".to_owned(),
-            |rival| format!("{rival} has it"),
-        )
+        match (rival, hidden.keys().next()) {
+            (Some(rival), _) => format!("{rival} has it"),
+            // If not even this process is visible, it may be the one.
+            (None, Some(user)) if !visible.is_empty() => {
+                format!("a process of user {user} has it")
+            }
+            (None, _) => "another server has it".to_owned(),
+        }
     }
 
     /// Says what was tried. Keeps the kind, on which callers decide.
@@ -393,7 +398,7 @@ impl PortLease {
         let (addr, transport) = (self.addr, self.transport);
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => format!(": {}", self.rival()),
-            _ => format!(": {error}"),
+            _ => format!(": {}", chain(&error)),
         };
         io::Error::new(
             error.kind(),

@@ -71,9 +71,21 @@ fn says_no_v6(error: &io::Error) -> bool {
     )
 }
 
-/// Whether guards protect a server on `address`.
+/// Whether guards protect a server on `address`, and one can be there: where IPv6 is administratively
+/// disabled a guard could be bound, but no server on `::1`.
 pub(crate) fn supports(address: IpAddr) -> io::Result<bool> {
-    Ok(address.is_ipv4() || family()?.wildcard.is_ipv6())
+    if address.is_ipv4() {
+        return Ok(true);
+    }
+    if family()?.wildcard.is_ipv4() {
+        return Ok(false);
+    }
+    match UdpSocket::bind((address, 0)) {
+        Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(false),
+        // No ephemeral port is free.
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(true),
+        result => result.map(|_| true),
+    }
 }
 
 /// Sockets that are not bound yet. A bind that failed leaves a socket as it was, so that the next
