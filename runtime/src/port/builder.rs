@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::allocator::{PortAllocator, Settings};
@@ -12,7 +13,6 @@ use super::error::{AllocError, RangeError};
 use super::guard;
 use super::range::{ENOUGH, PortRange};
 use super::search::Space;
-use super::sync::{AtomicU32, Ordering};
 use super::transport::Transport;
 use crate::config;
 

@@ -72,6 +72,9 @@ fn middle(bucket: usize) -> u64 {
 }
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -455,6 +455,9 @@ impl Drop for Held {
     }
 }
 
+#[cfg(all(test, target_os = "linux", not(port_test_portable)))]
+mod properties;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,11 @@ mod guard;
 mod histogram;
 pub(crate) mod holders;
 mod lease;
+#[cfg(all(test, port_test_loom))]
+mod models;
 mod pool;
+#[cfg(test)]
+mod properties;
 mod range;
 mod search;
 mod stats;

@@ -51,6 +51,14 @@ impl PortRange {
         default_range(ephemeral.unwrap_or(EPHEMERAL), &taken)
     }
 
+    /// What a default range may look like.
+    #[cfg(test)]
+    pub(super) fn of_ports(ports: impl IntoIterator<Item = u16>) -> Self {
+        PortRange {
+            ports: ports.into_iter().collect(),
+        }
+    }
+
     pub(super) fn len(&self) -> u32 {
         self.ports.len() as u32
     }
@@ -159,7 +167,7 @@ fn default_range(ephemeral: (u16, u16), taken: &HashSet<u16>) -> Result<PortRang
     let mut ports = free(10_000, low.saturating_sub(1));
     if ports.len() < ENOUGH {
         let below = free(1024, low.saturating_sub(1));
-        let above = free(high + 1, 65_535);
+        let above = free((high + 1).max(1024), 65_535);
         ports = if above.len() > below.len() {
             above
         } else {
@@ -178,6 +186,9 @@ fn default_range(ephemeral: (u16, u16), taken: &HashSet<u16>) -> Result<PortRang
     }
     Ok(PortRange { ports })
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {
@@ -264,6 +275,8 @@ mod tests {
             // Too few everywhere: overlap.
             ((1024, 65_535), 10_000, 65_535),
             ((1, 65_000), 10_000, 65_535),
+            // No privileged ports above either.
+            ((1, 1), 1024, 65_535),
         ] {
             let range = default_range(ephemeral, &none()).expect("free ports");
             assert_eq!(

@@ -4,13 +4,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
-
-use super::sync::{AtomicUsize, Ordering, fence};
+use super::sync::{AtomicUsize, Notified, Notify, Ordering, Thread, current, fence, park_timeout};
 
 /// Wakes all waiters when a port is given back. Costs the giver one load while nobody waits.
 ///
@@ -78,7 +74,7 @@ impl Drop for Waiting<'_> {
 /// Blocks the thread until `notified` completes, for at most `time`. Returns whether it did.
 pub(super) fn block(mut notified: Pin<&mut Notified<'_>>, time: Duration) -> bool {
     let began = Instant::now();
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let waker = Waker::from(Arc::new(Unpark(current())));
     loop {
         if let Poll::Ready(()) = notified.as_mut().poll(&mut Context::from_waker(&waker)) {
             return true;
@@ -87,7 +83,7 @@ pub(super) fn block(mut notified: Pin<&mut Notified<'_>>, time: Duration) -> boo
         if left.is_zero() {
             return false;
         }
-        thread::park_timeout(left);
+        park_timeout(left);
     }
 }
 
@@ -103,6 +99,7 @@ impl Wake for Unpark {
 mod tests {
     use super::*;
     use std::pin::pin;
+    use std::thread;
 
     const FOREVER: Duration = Duration::from_secs(3600);
 

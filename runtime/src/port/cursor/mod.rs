@@ -98,7 +98,7 @@ impl Cursor {
     }
 
     /// Moves `word` on; `None` if another range has driven this one out of it.
-    fn advance(&self, word: &AtomicU64, count: u32) -> Option<u32> {
+    pub(super) fn advance(&self, word: &AtomicU64, count: u32) -> Option<u32> {
         let length = self.key.length();
         let mut now = word.load(Ordering::Relaxed);
         loop {
