@@ -1,7 +1,5 @@
 //! The value of `nodes`: `3`, or `[1, 3, 5]` for a test that runs once for each.
 
-use std::collections::HashSet;
-
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
 use syn::{Error, Expr, ExprLit, Lit};
@@ -32,19 +30,18 @@ fn matrix(array: &syn::ExprArray) -> syn::Result<Vec<(usize, Span)>> {
     if array.elems.is_empty() {
         errors.at(array, "an empty list of node counts makes no test: write `nodes = [1, 3]`, or `nodes = 3` for one test");
     }
-    let mut seen = HashSet::new();
     let mut numbers = Vec::new();
     for element in &array.elems {
         let Some(number) = errors.take(number(element)) else {
             continue;
         };
-        if seen.insert(number) {
-            numbers.push((number, element.span()));
-        } else {
+        if numbers.iter().any(|(earlier, _)| *earlier == number) {
             errors.at(
                 element,
                 format!("{number} is listed twice: each number makes one test"),
             );
+        } else {
+            numbers.push((number, element.span()));
         }
     }
     errors.or(numbers)

@@ -1,7 +1,5 @@
 //! The value of `ports`: `["raft", "quic/udp"]`.
 
-use std::collections::HashSet;
-
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use crate::errors::Errors;
@@ -25,7 +23,7 @@ pub(crate) fn parse(value: &Expr) -> syn::Result<Vec<LitStr>> {
             "every node has a port: name one, as in `ports = [\"main\"]`, or leave `ports` out",
         );
     }
-    let mut seen = HashSet::new();
+    let mut names = Vec::new();
     let mut ports = Vec::new();
     for element in &array.elems {
         let Expr::Lit(ExprLit {
@@ -41,10 +39,13 @@ pub(crate) fn parse(value: &Expr) -> syn::Result<Vec<LitStr>> {
         };
         match check(&literal.value()) {
             Err(message) => errors.at(literal, message),
-            Ok(name) if !seen.insert(name.clone()) => {
+            Ok(name) if names.contains(&name) => {
                 errors.at(literal, format!("the port `{name}` is listed twice: give each port its own name, or write \"{name}/tcp+udp\" for both transports on one number"));
             }
-            Ok(_) => ports.push(literal.clone()),
+            Ok(name) => {
+                names.push(name);
+                ports.push(literal.clone());
+            }
         }
     }
     errors.or(ports)

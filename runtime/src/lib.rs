@@ -69,6 +69,7 @@
 //!
 //! `rt-multi-thread` (on by default): `flavor = "multi_thread"` and `worker_threads`.
 
+mod block_on;
 mod cargo_bin;
 mod cluster;
 mod config;

@@ -78,8 +78,8 @@ pub(super) fn failure(
 /// The nodes in at most `room` lines, dead ones first: a line each, then as many lines of their logs as
 /// there is room for.
 fn describe(nodes: &[Seen], told: &str, room: usize) -> Vec<String> {
-    let mut nodes: Vec<_> = nodes.iter().collect();
-    nodes.sort_by_key(|node| node.rank());
+    let of_rank = |rank| nodes.iter().filter(move |node| node.rank() == rank);
+    let mut nodes: Vec<_> = (0..=Seen::LAST_RANK).flat_map(of_rank).collect();
     let hidden = if nodes.len() > room {
         nodes.len() + 1 - room.max(1)
     } else {

@@ -15,6 +15,7 @@ use super::seen::{self, Seen};
 use super::start;
 use super::test::{Flavor, Test};
 use super::verdict::{End, Verdict};
+use crate::block_on::block_on;
 use crate::config;
 use crate::error::chain;
 use crate::node::roster::Roster;
@@ -92,7 +93,7 @@ fn live(
     let roster = Roster::of_arguments(scope);
     let ended = catch_unwind(AssertUnwindSafe(|| {
         // The body is moved into the future, so that what it holds is dropped inside the runtime.
-        runtime.block_on(async move {
+        block_on(runtime, async move {
             let mut lived = pin!(async {
                 if let Err(error) = start::start(test, slots, &roster, caller).await {
                     return End::NotStarted(chain(&error));

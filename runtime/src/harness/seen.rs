@@ -32,7 +32,7 @@ pub(super) fn nodes(scope: &Scope) -> Vec<Seen> {
         .iter()
         .flat_map(|member| member.ports.named())
         .collect();
-    let holders = holders(|port| ports.iter().any(|(_, addr)| addr.port() == port));
+    let holders = holders(&|port| ports.iter().any(|(_, addr)| addr.port() == port));
     let seen = members.iter().map(|member| {
         let (state, restarts, processes) = {
             let run = member.run();
@@ -59,10 +59,8 @@ fn listener(addr: SocketAddr, holders: &[Holder]) -> Option<String> {
     let listening = holders
         .iter()
         .filter(|holder| holder.listening.contains(&addr.port()));
-    let mut listening: Vec<_> = listening.collect();
     // A child and its own children may share a listener; the oldest names it.
-    listening.sort_by_key(|holder| holder.pid);
-    let first = listening.first()?;
+    let first = listening.min_by_key(|holder| holder.pid)?;
     Some(if first.pid == std::process::id() {
         "the test".to_owned()
     } else {
@@ -71,12 +69,15 @@ fn listener(addr: SocketAddr, holders: &[Holder]) -> Option<String> {
 }
 
 impl Seen {
+    /// Of nodes that run.
+    pub(super) const LAST_RANK: u8 = 3;
+
     /// Dead nodes before those that are not ready, and these before the others.
     pub(super) fn rank(&self) -> u8 {
         match &self.state {
             State::Down(Ending::Died(_) | Ending::NotStarted(_)) => 0,
             State::Down(_) => 1,
-            State::Running => 3,
+            State::Running => Self::LAST_RANK,
             _ => 2,
         }
     }

@@ -23,6 +23,7 @@ use super::process::Processes;
 use super::scope::scaled;
 use super::service::Service;
 use super::threads::Threads;
+use crate::block_on::block_on;
 use crate::error::{BoxError, chain};
 use crate::panic;
 use crate::port::holders::holders;
@@ -115,7 +116,7 @@ fn live(
             let (life, tasks) = Life::new(runtime.handle().clone(), processes);
             let cx = NodeContext::new(member, generation, &life);
             let driven = catch_unwind(AssertUnwindSafe(|| {
-                runtime.block_on(drive(member, service, cx, &life, commands, tasks))
+                block_on(&runtime, drive(member, service, cx, &life, commands, tasks))
             }));
             let ending = driven.unwrap_or_else(|payload| {
                 let text = panic::text(&payload);
@@ -320,7 +321,7 @@ pub(super) fn close_ports(member: &Member) -> Result<(), String> {
 
 /// Who listens on `addr` although nobody should, and what to do about it.
 fn still_listens(addr: SocketAddr) -> String {
-    let holders = holders(|port| port == addr.port());
+    let holders = holders(&|port| port == addr.port());
     let listening = holders
         .iter()
         .find(|holder| holder.listening.contains(&addr.port()));

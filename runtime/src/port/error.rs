@@ -162,7 +162,7 @@ impl AllocError {
     /// A waiting call gave up; `attempts` is how often it searched. After so long a wait it is worth
     /// while to look who has the ports.
     pub(super) fn after(mut self, attempts: u32, range: &PortRange) -> Self {
-        let census = census(|port| range.place(port).is_some());
+        let census = census(&|port| range.place(port).is_some());
         if let Some(holders) = census.describe() {
             let _ = write!(
                 self.0.message,

@@ -6,7 +6,7 @@
 //! same user.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::fs;
 
@@ -16,7 +16,7 @@ pub(crate) struct Holder {
     pub(crate) pid: u32,
     pub(crate) name: String,
     /// Those of them that it listens on.
-    pub(crate) listening: BTreeSet<u16>,
+    pub(crate) listening: Vec<u16>,
     /// Init has adopted it, or its supervisor: somebody left it behind, if it is no daemon.
     pub(crate) orphan: bool,
     /// Ascending, each once.
@@ -40,57 +40,69 @@ pub(crate) struct Census {
     /// The processes that we may look into, those with the most ports first.
     pub(crate) visible: Vec<Holder>,
     /// The ports of all others, by the user whose they are.
-    pub(crate) hidden: BTreeMap<u32, BTreeSet<u16>>,
+    pub(crate) hidden: Vec<(u32, Vec<u16>)>,
 }
 
 /// The processes that hold ports for which `wanted` says yes, as far as we may look into them.
-pub(crate) fn holders(wanted: impl Fn(u16) -> bool) -> Vec<Holder> {
+pub(crate) fn holders(wanted: &dyn Fn(u16) -> bool) -> Vec<Holder> {
     census(wanted).visible
 }
 
-/// Who holds the ports for which `wanted` says yes.
-pub(crate) fn census(wanted: impl Fn(u16) -> bool) -> Census {
+/// Who holds the ports for which `wanted` says yes. A `dyn` function, and no sorting or map of std's that is
+/// not needed, since all of it is compiled with every crate that uses this one, for a message that few see.
+pub(crate) fn census(wanted: &dyn Fn(u16) -> bool) -> Census {
     let found = diag::sockets().unwrap_or_default();
     let mut sockets: HashMap<u32, diag::Found> = found
         .into_iter()
         .filter(|socket| wanted(socket.port))
         .map(|socket| (socket.inode, socket))
         .collect();
-    let mut seen = HashSet::new();
-    let mut visible: Vec<_> = processes()
-        .filter_map(|pid| holder(pid, &sockets, &mut seen))
-        .collect();
-    visible.sort_by_key(|holder| (Reverse(holder.ports.len()), holder.pid));
-    sockets.retain(|inode, _| !seen.contains(inode));
-    let mut hidden: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for socket in sockets.into_values() {
-        hidden.entry(socket.user).or_default().insert(socket.port);
+    let mut census = Census::default();
+    for pid in processes() {
+        if let Some(holder) = holder(pid, &mut sockets) {
+            let rank = |holder: &Holder| (Reverse(holder.ports.len()), holder.pid);
+            let visible = &mut census.visible;
+            let place = visible.partition_point(|other| rank(other) < rank(&holder));
+            visible.insert(place, holder);
+        }
     }
-    Census { visible, hidden }
+    let hidden = &mut census.hidden;
+    for socket in sockets.values().filter(|socket| !socket.seen) {
+        match hidden.iter_mut().find(|(user, _)| *user == socket.user) {
+            Some((_, ports)) => insert(ports, socket.port),
+            None => hidden.push((socket.user, vec![socket.port])),
+        }
+    }
+    census
 }
 
-/// What `pid` holds of `sockets`, whose inodes go into `seen`.
-fn holder(
-    pid: u32,
-    sockets: &HashMap<u32, diag::Found>,
-    seen: &mut HashSet<u32>,
-) -> Option<Holder> {
-    let held: Vec<_> = inodes(pid)
-        .filter_map(|inode| sockets.get(&inode))
-        .collect();
-    seen.extend(held.iter().map(|socket| socket.inode));
-    let ports: BTreeSet<u16> = held.iter().map(|socket| socket.port).collect();
+/// What `pid` holds of `sockets`, which are marked as seen.
+fn holder(pid: u32, sockets: &mut HashMap<u32, diag::Found>) -> Option<Holder> {
+    let (mut ports, mut listening) = (Vec::new(), Vec::new());
+    for inode in inodes(pid) {
+        let Some(socket) = sockets.get_mut(&inode) else {
+            continue;
+        };
+        socket.seen = true;
+        insert(&mut ports, socket.port);
+        if socket.listening {
+            insert(&mut listening, socket.port);
+        }
+    }
     (!ports.is_empty()).then(|| Holder {
         pid,
         name: name(pid),
-        listening: held
-            .iter()
-            .filter(|socket| socket.listening)
-            .map(|socket| socket.port)
-            .collect(),
+        listening,
         orphan: is_orphan(pid),
-        ports: ports.into_iter().collect(),
+        ports,
     })
+}
+
+/// Keeps `ports` ascending, each once.
+fn insert(ports: &mut Vec<u16>, port: u16) {
+    if let Err(place) = ports.binary_search(&port) {
+        ports.insert(place, port);
+    }
 }
 
 impl Census {
@@ -193,6 +205,8 @@ mod diag {
         pub(super) inode: u32,
         pub(super) user: u32,
         pub(super) listening: bool,
+        /// Some process that has it was found.
+        pub(super) seen: bool,
     }
 
     /// All TCP and UDP sockets of this network namespace that belong to a process.
@@ -251,6 +265,7 @@ mod diag {
                             inode,
                             user,
                             listening: message[STATE] == LISTEN,
+                            seen: false,
                         });
                     }
                 }
@@ -276,6 +291,8 @@ mod diag {
         pub(super) inode: u32,
         pub(super) user: u32,
         pub(super) listening: bool,
+        /// Some process that has it was found.
+        pub(super) seen: bool,
     }
 
     pub(super) fn sockets() -> std::io::Result<Vec<Found>> {
@@ -298,7 +315,7 @@ mod tests {
         let listener = listening.listen().unwrap();
         let asked = [guard.port(), listening.port()];
         let own = |port| {
-            let found = holders(|held| held == port);
+            let found = holders(&|held| held == port);
             found
                 .into_iter()
                 .find(|holder| holder.pid == std::process::id())
@@ -309,7 +326,7 @@ mod tests {
             assert_eq!(holder.listening.contains(&port), port == listening.port());
             let census = Census {
                 visible: vec![holder],
-                hidden: BTreeMap::from([(7, BTreeSet::from([1, 2]))]),
+                hidden: vec![(7, vec![1, 2])],
             };
             let text = census.describe().unwrap();
             assert!(text.contains("): 1, processes of user 7"), "{text}");

@@ -379,14 +379,14 @@ impl PortLease {
     /// Who has the port, beside the guard.
     fn rival(&self) -> String {
         let (port, own) = (self.port(), std::process::id());
-        let Census { visible, hidden } = census(|held| held == port);
+        let Census { visible, hidden } = census(&|held| held == port);
         let rival = visible
             .iter()
             .find(|holder| !holder.listening.is_empty() || holder.pid != own);
-        match (rival, hidden.keys().next()) {
+        match (rival, hidden.first()) {
             (Some(rival), _) => format!("{rival} has it"),
             // If not even this process is visible, it may be the one.
-            (None, Some(user)) if !visible.is_empty() => {
+            (None, Some((user, _))) if !visible.is_empty() => {
                 format!("a process of user {user} has it")
             }
             (None, _) => "another server has it".to_owned(),

@@ -4,7 +4,6 @@
 //! somebody wrote down, in `PORT_TEST_RANGE` or in the builder, is taken as it stands. Only the
 //! default leaves out what the kernel or the services database has reserved, since nobody chose it.
 
-use std::collections::HashSet;
 use std::fs;
 use std::ops::RangeInclusive;
 
@@ -90,6 +89,37 @@ impl PortRange {
     }
 }
 
+/// Some ports. Not a `HashSet`, which would be asked for each of 20,000 ports at the start of every test
+/// process, and takes tens of milliseconds for them in a debug build.
+#[derive(Debug, PartialEq, Eq)]
+struct PortSet(Box<[bool]>);
+
+impl PortSet {
+    fn new() -> Self {
+        Self(vec![false; 65_536].into())
+    }
+
+    fn contains(&self, port: u16) -> bool {
+        self.0[usize::from(port)]
+    }
+}
+
+impl Extend<u16> for PortSet {
+    fn extend<I: IntoIterator<Item = u16>>(&mut self, ports: I) {
+        for port in ports {
+            self.0[usize::from(port)] = true;
+        }
+    }
+}
+
+impl FromIterator<u16> for PortSet {
+    fn from_iter<I: IntoIterator<Item = u16>>(ports: I) -> Self {
+        let mut set = Self::new();
+        set.extend(ports);
+        set
+    }
+}
+
 /// What the kernel hands out by itself, where it does not say: Linux's default, and elsewhere
 /// what IANA recommends and macOS, Windows and the BSDs use.
 const EPHEMERAL: (u16, u16) = if cfg!(target_os = "linux") {
@@ -136,7 +166,7 @@ fn parse_ephemeral(text: &str) -> Option<(u16, u16)> {
 }
 
 /// `ip_local_reserved_ports`: `8080,9148,30000-30010`, often empty.
-fn parse_reserved(text: &str) -> HashSet<u16> {
+fn parse_reserved(text: &str) -> PortSet {
     text.trim()
         .split(',')
         .filter_map(|part| parse(part).ok())
@@ -153,12 +183,12 @@ fn parse_services(text: &str) -> impl Iterator<Item = u16> + '_ {
     })
 }
 
-fn default_range(ephemeral: (u16, u16), taken: &HashSet<u16>) -> Result<PortRange, RangeError> {
+fn default_range(ephemeral: (u16, u16), taken: &PortSet) -> Result<PortRange, RangeError> {
     // Bounds in u32: `low - 1` and `high + 1` may leave the 16 bits.
     let free = |first: u32, last: u32| -> Box<[u16]> {
         (first..=last.min(65_535))
             .map(|port| port as u16)
-            .filter(|port| !taken.contains(port))
+            .filter(|port| !taken.contains(*port))
             .collect()
     };
     let (low, high) = (u32::from(ephemeral.0), u32::from(ephemeral.1));
@@ -194,8 +224,8 @@ mod properties;
 mod tests {
     use super::*;
 
-    fn none() -> HashSet<u16> {
-        HashSet::new()
+    fn none() -> PortSet {
+        PortSet::new()
     }
 
     #[test]
@@ -254,7 +284,7 @@ mod tests {
 
     #[test]
     fn places_and_ports_are_inverse() {
-        let range = default_range((32_768, 60_999), &HashSet::from([10_001])).expect("free");
+        let range = default_range((32_768, 60_999), &[10_001].into_iter().collect()).expect("free");
         for place in 0..range.len() {
             assert_eq!(range.place(range.port(place)), Some(place));
         }

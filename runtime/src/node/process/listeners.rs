@@ -1,7 +1,6 @@
 //! Listening sockets that a process inherits, by the protocol of systemd: they are the descriptors from 3
 //! on, and `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID` in its environment say so.
 
-use std::collections::BTreeMap;
 use std::env;
 use std::ffi::{CString, NulError, OsStr, OsString};
 use std::io;
@@ -15,6 +14,8 @@ use super::sys::{self, Fd, Image};
 
 const FIRST: Fd = 3;
 const PID: &str = "LISTEN_PID";
+const COUNT: &str = "LISTEN_FDS";
+const NAMES: &str = "LISTEN_FDNAMES";
 
 /// Prepared before the fork, because a process learns its pid, which is part of its environment, only
 /// after it, when nothing may be allocated.
@@ -80,8 +81,8 @@ impl Listeners {
 
 fn image(command: &mut Command, names: &[&str]) -> io::Result<Image> {
     let mut environment = environment(command);
-    environment.insert("LISTEN_FDS".into(), names.len().to_string().into());
-    environment.insert("LISTEN_FDNAMES".into(), names.join(":").into());
+    environment.push((COUNT.into(), names.len().to_string().into()));
+    environment.push((NAMES.into(), names.join(":").into()));
     let args = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|arg| CString::new(arg.as_bytes()))
@@ -93,23 +94,24 @@ fn image(command: &mut Command, names: &[&str]) -> io::Result<Image> {
     Ok(Image::new(args, variables, PID))
 }
 
-/// The environment that std would execute the program with, less `LISTEN_PID`.
-fn environment(command: &mut Command) -> BTreeMap<OsString, OsString> {
+/// The environment that std would execute the program with, less the protocol's own variables.
+fn environment(command: &mut Command) -> Vec<(OsString, OsString)> {
     // std does not say whether `env_clear` was called, but only then forgets a variable that is removed
     // instead of noting that it is.
     command.env_remove(PID);
     let noted = |(name, value): (&OsStr, Option<&OsStr>)| name == PID && value.is_none();
     let cleared = !command.get_envs().any(noted);
     let mut environment = match cleared {
-        true => BTreeMap::new(),
+        true => Vec::new(),
         false => env::vars_os().collect(),
     };
     for (name, value) in command.get_envs() {
-        match value {
-            Some(value) => environment.insert(name.to_owned(), value.to_owned()),
-            None => environment.remove(name),
-        };
+        environment.retain(|(other, _)| other != name);
+        if let Some(value) = value {
+            environment.push((name.to_owned(), value.to_owned()));
+        }
     }
+    environment.retain(|(name, _)| ![PID, COUNT, NAMES].iter().any(|own| name == own));
     environment
 }
 
@@ -125,15 +127,16 @@ mod tests {
             .env_remove("PATH")
             .env("LISTEN_PID", "7");
         let kept = environment(&mut command);
-        assert_eq!(kept.get(OsStr::new("PORT_TEST_X")).unwrap(), "1");
+        let values = |name| kept.iter().filter(move |(other, _)| other == name);
+        assert!(values("PORT_TEST_X").map(|(_, value)| value).eq(["1"]));
         assert!(kept.len() > 1, "what is inherited is there");
-        assert!(!kept.contains_key(OsStr::new("PATH")));
-        assert!(!kept.contains_key(OsStr::new(PID)));
+        assert_eq!(values("PATH").count(), 0);
+        assert_eq!(values(PID).count(), 0);
 
         command.env_clear().env("PORT_TEST_X", "2");
         assert_eq!(
-            environment(&mut command).into_values().collect::<Vec<_>>(),
-            ["2"]
+            environment(&mut command),
+            [("PORT_TEST_X".into(), "2".into())]
         );
     }
 }

@@ -48,7 +48,7 @@ fn reserved() -> impl Strategy<Value = Vec<(u16, u16)>> {
     vec(run, 0..6)
 }
 
-fn set(runs: &[(u16, u16)]) -> HashSet<u16> {
+fn set(runs: &[(u16, u16)]) -> PortSet {
     runs.iter()
         .flat_map(|&(first, last)| first..=last)
         .collect()
@@ -159,7 +159,7 @@ proptest! {
     #[test]
     fn the_default_range_has_nothing_that_is_taken(ephemeral in bounds(), runs in reserved()) {
         let taken = set(&runs);
-        let free = |first: u16, last: u16| (first..=last).filter(|port| !taken.contains(port)).count();
+        let free = |first: u16, last: u16| (first..=last).filter(|port| !taken.contains(*port)).count();
         let (low, high) = ephemeral;
         let Ok(range) = default_range(ephemeral, &taken) else {
             prop_assert_eq!(free(10_000, u16::MAX), 0);
@@ -169,7 +169,7 @@ proptest! {
         prop_assert!(!ports.is_empty());
         prop_assert!(ports.windows(2).all(|pair| pair[0] < pair[1]), "not ascending");
         prop_assert!(ports[0] >= 1024, "{} is privileged, or 0", ports[0]);
-        prop_assert!(!ports.iter().any(|port| taken.contains(port)), "a reserved port");
+        prop_assert!(!ports.iter().any(|port| taken.contains(*port)), "a reserved port");
         if ports.iter().any(|port| (low..=high).contains(port)) {
             let outside = [free(1024, low - 1), high.checked_add(1).map_or(0, |next| free(next.max(1024), u16::MAX))];
             prop_assert!(outside.iter().all(|&count| count < ENOUGH), "overlaps, beside {outside:?}");
