@@ -87,6 +87,9 @@ fn is_about_code(attribute: &Attribute) -> bool {
 }
 
 /// What the runtime has to know, as far as the attribute says it.
+const NEEDS_FEATURE: &str = "this flavor needs tokio's feature `rt-multi-thread`: enable it in `Cargo.toml`, \
+    for `tokio` or for `port-test`";
+
 fn facts(test: &PortTest<'_>, name: &str, nodes: Option<TokenStream>) -> TokenStream {
     let private = private(test, Span::call_site());
     let nodes = nodes.map(|nodes| quote!(.nodes(#private::Nodes::#nodes)));
@@ -97,13 +100,18 @@ fn facts(test: &PortTest<'_>, name: &str, nodes: Option<TokenStream>) -> TokenSt
     let timeout = test.timeout_ms.map(|timeout| quote!(.timeout_ms(#timeout)));
     let flavor = match test.flavor {
         Flavor::CurrentThread => None,
-        Flavor::MultiThread { worker_threads } => {
+        Flavor::MultiThread {
+            worker_threads,
+            span,
+        } => {
             let count = match worker_threads {
                 Some(count) => quote!(::core::option::Option::Some(#count)),
                 None => quote!(::core::option::Option::None),
             };
             let flavor = quote!(#private::Flavor::MultiThread { worker_threads: #count });
-            Some(quote!(.flavor(#flavor)))
+            // Only the runtime crate knows which features its tokio has, and only when it is compiled.
+            let check = quote_spanned!(span=> const _: () = ::core::assert!(#private::MULTI_THREAD, #NEEDS_FEATURE););
+            Some(quote!(.flavor({ #check #flavor })))
         }
     };
     let should_panic = match &test.should_panic {

@@ -27,17 +27,16 @@ pub fn port_test(
     args: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    let multi_thread = cfg!(feature = "rt-multi-thread");
-    attribute(args.into(), item.into(), multi_thread).into()
+    attribute(args.into(), item.into()).into()
 }
 
 /// The attribute on `proc_macro2`, so that tests can call it.
-fn attribute(args: TokenStream, item: TokenStream, multi_thread: bool) -> TokenStream {
+fn attribute(args: TokenStream, item: TokenStream) -> TokenStream {
     let signature = match signature::parse(item.clone()) {
         Ok(signature) => signature,
         Err(error) => return fallback::item(item, &error),
     };
-    match validate::validate(args::parse(args), &signature, multi_thread) {
+    match validate::validate(args::parse(args), &signature) {
         Ok(test) => expand::expand(&test),
         Err(error) => fallback::function(&signature, &error),
     }

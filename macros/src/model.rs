@@ -50,7 +50,11 @@ pub(crate) enum Nodes {
 /// The runtime that the body runs on.
 pub(crate) enum Flavor {
     CurrentThread,
-    MultiThread { worker_threads: Option<usize> },
+    /// The span is where it is reported that tokio has no such runtime.
+    MultiThread {
+        worker_threads: Option<usize>,
+        span: Span,
+    },
 }
 
 /// What `#[should_panic]` says.

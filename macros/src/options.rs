@@ -1,5 +1,6 @@
 //! The attribute's options, one by one.
 
+use proc_macro2::Span;
 use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path};
 
 use crate::args::{Arg, Args};
@@ -32,8 +33,8 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Path>,
 }
 
-/// Reads the options. `multi_thread` is whether the runtime has that flavor.
-pub(crate) fn read(args: Args, multi_thread: bool, errors: &mut Errors) -> Options {
+/// Reads the options.
+pub(crate) fn read(args: Args, errors: &mut Errors) -> Options {
     let mut seen: Vec<Ident> = Vec::new();
     let mut threads = Threads::default();
     let mut options = Options::default();
@@ -61,7 +62,7 @@ pub(crate) fn read(args: Args, multi_thread: bool, errors: &mut Errors) -> Optio
             _ => options.krate = errors.take(krate(value)),
         }
     }
-    options.flavor = errors.take(threads.flavor(multi_thread));
+    options.flavor = errors.take(threads.flavor());
     options
 }
 
@@ -125,38 +126,37 @@ struct Threads {
 }
 
 impl Threads {
-    fn flavor(self, multi_thread: bool) -> syn::Result<Flavor> {
+    fn flavor(self) -> syn::Result<Flavor> {
         let mut errors = Errors::default();
-        let named = self
-            .flavor
-            .as_ref()
-            .map(|value| flavor(value, multi_thread));
-        let many = match named {
-            Some(named) => errors.take(named),
-            None => Some(false),
+        let many = match &self.flavor {
+            Some(value) => errors.take(flavor(value)),
+            None => Some(None),
         };
         let mut worker_threads = None;
         if let Some((name, value)) = self.workers {
             worker_threads = errors.take(workers(&value));
             // A flavor that is wrong has been told already.
-            if many == Some(false) {
+            if matches!(many, Some(None)) {
                 errors.at(name, "`worker_threads` goes with the other flavor: write `flavor = \"multi_thread\", worker_threads = ...`");
             }
         }
         errors.or(match many {
-            Some(true) => Flavor::MultiThread { worker_threads },
+            Some(Some(span)) => Flavor::MultiThread {
+                worker_threads,
+                span,
+            },
             _ => Flavor::CurrentThread,
         })
     }
 }
 
-/// Whether it is the flavor with many threads.
-fn flavor(value: &Expr, multi_thread: bool) -> syn::Result<bool> {
-    let text = match value {
+/// Where it is the flavor with many threads.
+fn flavor(value: &Expr) -> syn::Result<Option<Span>> {
+    let (text, span) = match value {
         Expr::Lit(ExprLit {
             lit: Lit::Str(text),
             ..
-        }) => text.value(),
+        }) => (text.value(), text.span()),
         _ => {
             return Err(error(
                 value,
@@ -165,12 +165,8 @@ fn flavor(value: &Expr, multi_thread: bool) -> syn::Result<bool> {
         }
     };
     match text.as_str() {
-        "current_thread" => Ok(false),
-        "multi_thread" if multi_thread => Ok(true),
-        "multi_thread" => Err(error(
-            value,
-            "this flavor needs the feature `rt-multi-thread` of `port-test`: enable it in `Cargo.toml`",
-        )),
+        "current_thread" => Ok(None),
+        "multi_thread" => Ok(Some(span)),
         _ => Err(error(
             value,
             match nearest(&text, &FLAVORS) {

@@ -95,7 +95,7 @@ fn expand(input: &str) -> TokenStream {
         Some(TokenTree::Group(args)) => args.stream(),
         _ => TokenStream::new(),
     };
-    crate::attribute(args, tokens.collect(), true)
+    crate::attribute(args, tokens.collect())
 }
 
 /// rustfmt puts commas at the ends of lists, and takes them away.
@@ -138,7 +138,6 @@ fn errors_of(args: TokenStream) -> Vec<String> {
         quote!(
             async fn test() {}
         ),
-        true,
     ))
 }
 
@@ -220,7 +219,7 @@ fn all_mistakes_are_told_at_once() {
         {
         }
     );
-    assert_eq!(errors(attribute(quote!(), item, true)).len(), 10);
+    assert_eq!(errors(attribute(quote!(), item)).len(), 10);
 }
 
 #[test]
@@ -236,23 +235,7 @@ fn one_mistake_is_told_once() {
         #[::core::prelude::v1::test]
         fn test() {}
     );
-    assert_eq!(errors(attribute(quote!(), item, true)).len(), 1);
-}
-
-#[test]
-fn many_threads_need_the_feature() {
-    let errors = errors(attribute(
-        quote!(flavor = "multi_thread"),
-        quote!(
-            async fn test() {}
-        ),
-        false,
-    ));
-    assert_eq!(errors.len(), 1);
-    assert!(
-        errors[0].contains("the feature `rt-multi-thread` of `port-test`"),
-        "{errors:?}"
-    );
+    assert_eq!(errors(attribute(quote!(), item)).len(), 1);
 }
 
 #[test]

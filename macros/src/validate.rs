@@ -9,13 +9,9 @@ use crate::signature::Signature;
 /// # Errors
 ///
 /// Every mistake, each at the token that is wrong.
-pub(crate) fn validate(
-    mut args: Args,
-    function: &Signature,
-    multi_thread: bool,
-) -> syn::Result<PortTest<'_>> {
+pub(crate) fn validate(mut args: Args, function: &Signature) -> syn::Result<PortTest<'_>> {
     let mut errors = std::mem::take(&mut args.errors);
-    let options = options::read(args, multi_thread, &mut errors);
+    let options = options::read(args, &mut errors);
     function::check(function, &mut errors);
     let arguments = function::arguments(function, &mut errors);
     let Signature {

@@ -67,7 +67,8 @@
 //!
 //! # Features
 //!
-//! `rt-multi-thread` (on by default): `flavor = "multi_thread"` and `worker_threads`.
+//! `rt-multi-thread`: tokio's feature of that name, which `flavor = "multi_thread"` needs, as in
+//! `#[tokio::test]`. No need for it where another crate of the build has asked tokio for it.
 
 mod block_on;
 mod cargo_bin;
@@ -121,7 +122,7 @@ pub use port::{
 /// | `service = start` | the function that starts a node, `Fn(NodeContext) -> Future<Output = Result<H, E>>`; default: [`Node::start`] of `H` |
 /// | `ports = ["raft", "quic/udp"]` | each node's ports: TCP, or with `/udp` or `/tcp+udp`; default: [`Node::PORTS`], and `["main"]` with a `service` |
 /// | `timeout = "30s"` | of the whole test, start-up included, in `ms`, `s` or `m`; default: `"60s"` |
-/// | `flavor = "multi_thread"`, `worker_threads = 2` | the runtime of the body, as in `#[tokio::test]` |
+/// | `flavor = "multi_thread"`, `worker_threads = 2` | the runtime of the body, as in `#[tokio::test]`; needs tokio's feature `rt-multi-thread` |
 /// | `crate = path` | where this crate is, if it is renamed |
 ///
 /// # What it returns

@@ -52,12 +52,12 @@ fn says_it_once_under_test_as_well() {
         .output()
         .expect("cargo runs");
     let text = String::from_utf8_lossy(&output.stderr);
-    for case in cases() {
-        let name = case
-            .file_stem()
-            .expect("a case has a name")
-            .to_string_lossy();
-        let errors = match expected(&case) {
+    let cases = cases().into_iter().map(|case| {
+        let name = case.file_stem().expect("a case has a name");
+        (name.to_string_lossy().into_owned(), expected(&case))
+    });
+    for (name, errors) in cases.chain([(NEEDS_FEATURE.0.to_owned(), 1)]) {
+        let errors = match errors {
             1 => "1 previous error".to_owned(),
             number => format!("{number} previous errors"),
         };
@@ -66,7 +66,21 @@ fn says_it_once_under_test_as_well() {
             format!("could not compile `port-test-under-test` (test \"{name}\") due to {errors}\n");
         assert!(text.contains(&line), "{line}is not in:\n{text}");
     }
+    // At the user's token.
+    let needs = format!("tests/{}.rs:1:33: error", NEEDS_FEATURE.0);
+    let line = text.lines().find(|line| line.contains(&needs));
+    let line = line.unwrap_or_else(|| panic!("{needs} is not in:\n{text}"));
+    assert!(
+        line.contains("needs tokio's feature `rt-multi-thread`"),
+        "{line}"
+    );
 }
+
+/// Here, where nobody asks tokio for such a runtime.
+const NEEDS_FEATURE: (&str, &str) = (
+    "many_threads",
+    "#[port_test::port_test(flavor = \"multi_thread\")]\nasync fn test() {}\n",
+);
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui");
@@ -105,6 +119,8 @@ fn write_project(project: &Path) {
     fs::write(project.join("src/lib.rs"), "").expect("the project can be written");
     fs::copy(workspace.join("Cargo.lock"), project.join("Cargo.lock"))
         .expect("the lock can be copied");
+    let (name, text) = NEEDS_FEATURE;
+    fs::write(tests.join(name).with_extension("rs"), text).expect("a case can be written");
     for case in cases() {
         let name = case.file_name().expect("a case has a name");
         fs::copy(&case, tests.join(name)).expect("a case can be copied");

@@ -14,8 +14,14 @@ fn options() {
         )
         .ports(&["raft", "quic/udp"])
         .timeout_ms(1500u64)
-        .flavor(crate::testing::__private::Flavor::MultiThread {
-            worker_threads: ::core::option::Option::Some(2usize),
+        .flavor({
+            const _: () = ::core::assert!(
+                crate::testing::__private::MULTI_THREAD,
+                "this flavor needs tokio's feature `rt-multi-thread`: enable it in `Cargo.toml`, for `tokio` or for `port-test`"
+            );
+            crate::testing::__private::Flavor::MultiThread {
+                worker_threads: ::core::option::Option::Some(2usize),
+            }
         }),
         &[&__slot0],
         crate::testing::__private::body(::std::boxed::Box::new(async {

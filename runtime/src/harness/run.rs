@@ -9,6 +9,7 @@ use std::time::Instant;
 use tokio::runtime::{Builder, Runtime};
 
 use super::inject::Slot;
+use super::multi_thread;
 use super::outcome::{self, Body};
 use super::report;
 use super::seen::{self, Seen};
@@ -69,9 +70,8 @@ pub fn run(test: &Test, slots: &[&Slot], body: Body<'_>) {
 fn runtime(flavor: Flavor, threads: &Threads, scope: &Arc<Scope>) -> std::io::Result<Runtime> {
     let mut builder = match flavor {
         Flavor::CurrentThread => Builder::new_current_thread(),
-        #[cfg(feature = "rt-multi-thread")]
         Flavor::MultiThread { worker_threads } => {
-            let mut builder = Builder::new_multi_thread();
+            let mut builder = multi_thread::builder()?;
             worker_threads.map(|count| builder.worker_threads(count));
             builder
         }

@@ -98,7 +98,6 @@ pub enum Flavor {
     /// All on the test's thread.
     CurrentThread,
     /// On worker threads, as many as there are cores unless said otherwise.
-    #[cfg(feature = "rt-multi-thread")]
     MultiThread {
         /// How many.
         worker_threads: Option<usize>,
