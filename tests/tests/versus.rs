@@ -74,7 +74,7 @@ fn it_does_not_measure_in_vain() {
         (["--short", "--check=nobody", "--json=x"], "no library"),
         (["--short", "--noise", "loud"], "no such noise"),
     ] {
-        let output = Command::new(env!("CARGO_BIN_EXE_versus"))
+        let output = Command::new(cargo_bin!("versus"))
             .current_dir(dir.path())
             .args(args)
             .output()
