@@ -41,6 +41,9 @@ pub(crate) struct Census {
     pub(crate) visible: Vec<Holder>,
     /// The ports of all others, by the user whose they are.
     pub(crate) hidden: Vec<(u32, Vec<u16>)>,
+    /// Ports that nobody holds, but on which a connection has not quite ended: up to a minute after it was
+    /// closed from this side (TIME_WAIT).
+    pub(crate) closing: Vec<u16>,
 }
 
 /// The processes that hold ports for which `wanted` says yes, as far as we may look into them.
@@ -51,13 +54,20 @@ pub(crate) fn holders(wanted: &dyn Fn(u16) -> bool) -> Vec<Holder> {
 /// Who holds the ports for which `wanted` says yes. A `dyn` function, and no sorting or map of std's that is
 /// not needed, since all of it is compiled with every crate that uses this one, for a message that few see.
 pub(crate) fn census(wanted: &dyn Fn(u16) -> bool) -> Census {
-    let found = diag::sockets().unwrap_or_default();
-    let mut sockets: HashMap<u32, diag::Found> = found
-        .into_iter()
-        .filter(|socket| wanted(socket.port))
-        .map(|socket| (socket.inode, socket))
-        .collect();
     let mut census = Census::default();
+    let mut sockets = HashMap::new();
+    for socket in diag::sockets().unwrap_or_default() {
+        if !wanted(socket.port) {
+            continue;
+        }
+        match socket.inode {
+            // It belongs to nobody any more.
+            0 => insert(&mut census.closing, socket.port),
+            inode => {
+                sockets.insert(inode, socket);
+            }
+        }
+    }
     for pid in processes() {
         if let Some(holder) = holder(pid, &mut sockets) {
             let rank = |holder: &Holder| (Reverse(holder.ports.len()), holder.pid);
@@ -73,6 +83,11 @@ pub(crate) fn census(wanted: &dyn Fn(u16) -> bool) -> Census {
             None => hidden.push((socket.user, vec![socket.port])),
         }
     }
+    let mut held = vec![false; 1 << 16];
+    for socket in sockets.values() {
+        held[usize::from(socket.port)] = true;
+    }
+    census.closing.retain(|port| !held[usize::from(*port)]);
     census
 }
 
@@ -109,7 +124,11 @@ impl Census {
     /// As one phrase, with the number of ports of each; only the first few processes.
     pub(crate) fn describe(&self) -> Option<String> {
         const FEW: usize = 5;
-        let Census { visible, hidden } = self;
+        let Census {
+            visible,
+            hidden,
+            closing,
+        } = self;
         let mut texts: Vec<_> = visible
             .iter()
             .take(FEW)
@@ -122,6 +141,12 @@ impl Census {
             let ports = ports.len();
             texts.push(format!(
                 "processes of user {user}, hidden from this one: {ports}"
+            ));
+        }
+        if !closing.is_empty() {
+            texts.push(format!(
+                "nobody, but the kernel for up to a minute after a server there has closed a connection: {}",
+                closing.len()
             ));
         }
         (!texts.is_empty()).then(|| texts.join(", "))
@@ -202,6 +227,7 @@ mod diag {
 
     pub(super) struct Found {
         pub(super) port: u16,
+        /// 0 for what is left of a closed connection.
         pub(super) inode: u32,
         pub(super) user: u32,
         pub(super) listening: bool,
@@ -209,7 +235,7 @@ mod diag {
         pub(super) seen: bool,
     }
 
-    /// All TCP and UDP sockets of this network namespace that belong to a process.
+    /// All TCP and UDP sockets of this network namespace.
     pub(super) fn sockets() -> io::Result<Vec<Found>> {
         let mut found = Vec::new();
         for family in [libc::AF_INET, libc::AF_INET6] {
@@ -258,16 +284,13 @@ mod diag {
                     word(message, USER),
                     message.get(PORT..PORT + 2),
                 ) {
-                    // What is left of a closed connection belongs to nobody.
-                    if inode != 0 {
-                        found.push(Found {
-                            port: u16::from_be_bytes([port[0], port[1]]),
-                            inode,
-                            user,
-                            listening: message[STATE] == LISTEN,
-                            seen: false,
-                        });
-                    }
+                    found.push(Found {
+                        port: u16::from_be_bytes([port[0], port[1]]),
+                        inode,
+                        user,
+                        listening: message[STATE] == LISTEN,
+                        seen: false,
+                    });
                 }
                 // Messages are aligned to four bytes.
                 rest = rest.get(size.next_multiple_of(4)..).unwrap_or_default();
@@ -327,10 +350,12 @@ mod tests {
             let census = Census {
                 visible: vec![holder],
                 hidden: vec![(7, vec![1, 2])],
+                closing: vec![3, 4, 5],
             };
             let text = census.describe().unwrap();
             assert!(text.contains("): 1, processes of user 7"), "{text}");
-            assert!(text.ends_with(": 2"), "{text}");
+            assert!(text.contains("from this one: 2, nobody, "), "{text}");
+            assert!(text.ends_with(": 3"), "{text}");
         }
         drop(listener);
     }

@@ -379,7 +379,9 @@ impl PortLease {
     /// Who has the port, beside the guard.
     fn rival(&self) -> String {
         let (port, own) = (self.port(), std::process::id());
-        let Census { visible, hidden } = census(&|held| held == port);
+        let Census {
+            visible, hidden, ..
+        } = census(&|held| held == port);
         let rival = visible
             .iter()
             .find(|holder| !holder.listening.is_empty() || holder.pid != own);

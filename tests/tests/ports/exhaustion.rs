@@ -1,7 +1,7 @@
 //! A range that another process has taken, in part and as a whole.
 
-use std::io;
-use std::net::Ipv6Addr;
+use std::io::{self, Read as _};
+use std::net::{Ipv6Addr, TcpStream};
 use std::ops::RangeInclusive;
 use std::thread;
 use std::time::Duration;
@@ -74,6 +74,27 @@ fn a_full_range_is_an_error_that_names_it_and_who_has_it() {
             assert!(text.contains(&part), "{part:?} is not in {text:?}");
         }
     }
+}
+
+/// A server that closes a connection first leaves its port to the kernel for a minute, and nobody holds it.
+#[test]
+fn a_port_of_a_connection_that_is_closing_is_told_apart() {
+    // Elsewhere a fork might hold it a moment longer.
+    Place::process().run(a_port_of_a_connection_that_is_closing_is_told_apart, || {
+        let lease = PortAllocator::global().blocking_lease().expect("a port");
+        let server = lease.listen().expect("a listener");
+        let mut client = TcpStream::connect(lease.addr()).expect("it listens");
+        drop(server.accept().expect("the client is there"));
+        assert_eq!(client.read(&mut [0]).expect("the server has closed"), 0);
+        let only = lease.port()..=lease.port();
+        drop((client, server, lease));
+
+        let ports = PortAllocator::builder().range(only).attempts(2);
+        let error = ports.build().expect("a range").blocking_lease();
+        let text = error.expect_err("nobody may bind it now").to_string();
+        assert!(text.contains("nobody, but the kernel"), "{text}");
+        assert!(text.ends_with("closed a connection: 1"), "{text}");
+    });
 }
 
 #[test]
