@@ -86,10 +86,11 @@ fn is_about_code(attribute: &Attribute) -> bool {
         .any(|name| attribute.path().is_ident(name))
 }
 
-/// What the runtime has to know, as far as the attribute says it.
+/// Where it is asked for a runtime that tokio was compiled without.
 const NEEDS_FEATURE: &str = "this flavor needs tokio's feature `rt-multi-thread`: enable it in `Cargo.toml`, \
     for `tokio` or for `port-test`";
 
+/// What the runtime has to know, as far as the attribute says it.
 fn facts(test: &PortTest<'_>, name: &str, nodes: Option<TokenStream>) -> TokenStream {
     let private = private(test, Span::call_site());
     let nodes = nodes.map(|nodes| quote!(.nodes(#private::Nodes::#nodes)));

@@ -24,8 +24,8 @@ pub(crate) struct Config {
     /// `CI`: services of the machine are none of our business there.
     pub(crate) ci: bool,
     /// `PORT_TEST_CURSOR`: where the file of the cursors may be, the best place first; empty if it is
-    /// off.
-    pub(crate) cursor: Vec<CursorPlace>,
+    /// off. What is wrong with it concerns allocators that no test is around, too.
+    pub(crate) cursor: Result<Vec<CursorPlace>, String>,
     /// The run and the attempt of a test that nextest has started.
     pub(crate) nextest: Option<Nextest>,
     /// See [`error`](Self::error).
@@ -36,7 +36,7 @@ pub(crate) struct Config {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CursorPlace {
     pub(crate) base: PathBuf,
-    pub(crate) below: &'static str,
+    pub(crate) below: &'static [&'static str],
 }
 
 /// `NEXTEST_RUN_ID` and `NEXTEST_ATTEMPT`.
@@ -105,15 +105,13 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
     };
 
     let cursor = match text("PORT_TEST_CURSOR").as_deref() {
-        None | Some("on" | "1" | "true") => cursor_places(&variable),
-        Some("off" | "" | "0" | "false") => Vec::new(),
-        Some(other) => {
-            errors.push(format!(
-                "PORT_TEST_CURSOR={other:?} is neither `on` nor `off`"
-            ));
-            Vec::new()
-        }
+        None | Some("on" | "1" | "true") => Ok(cursor_places(&variable)),
+        Some("off" | "" | "0" | "false") => Ok(Vec::new()),
+        Some(other) => Err(format!(
+            "PORT_TEST_CURSOR={other:?} is neither `on` nor `off`"
+        )),
     };
+    errors.extend(cursor.clone().err());
 
     Config {
         cursor,
@@ -134,12 +132,12 @@ fn read(variable: impl Fn(&str) -> Option<OsString>) -> Config {
 }
 
 /// Directories that are the user's alone. The first is in memory and is emptied when the user logs out; the
-/// others are the XDG base directory specification's cache. A relative path is none, by the same.
+/// others are the XDG base directory specification's cache. A relative path is none, by the same specification.
 fn cursor_places(variable: impl Fn(&str) -> Option<OsString>) -> Vec<CursorPlace> {
     let places = [
-        ("XDG_RUNTIME_DIR", "port-test"),
-        ("XDG_CACHE_HOME", "port-test"),
-        ("HOME", ".cache/port-test"),
+        ("XDG_RUNTIME_DIR", &["port-test"][..]),
+        ("XDG_CACHE_HOME", &["port-test"]),
+        ("HOME", &[".cache", "port-test"]),
     ];
     let place = |(name, below)| {
         let base = PathBuf::from(variable(name)?);
@@ -175,7 +173,7 @@ mod tests {
                 keep: Keep::Failure,
                 timeout_scale: 1.0,
                 ci: false,
-                cursor: Vec::new(),
+                cursor: Ok(Vec::new()),
                 nextest: None,
                 error: None,
             }
@@ -203,16 +201,16 @@ mod tests {
                 keep: Keep::Always,
                 timeout_scale: 2.5,
                 ci: true,
-                cursor: vec![
+                cursor: Ok(vec![
                     CursorPlace {
                         base: "/run/user/1000".into(),
-                        below: "port-test",
+                        below: &["port-test"],
                     },
                     CursorPlace {
                         base: "/home/somebody".into(),
-                        below: ".cache/port-test",
+                        below: &[".cache", "port-test"],
                     },
-                ],
+                ]),
                 nextest: None,
                 error: None,
             }
@@ -227,7 +225,7 @@ mod tests {
         }
         for off in ["off", "", "0", "false"] {
             let config = with(&[("HOME", "/home/somebody"), ("PORT_TEST_CURSOR", off)]);
-            assert_eq!((config.cursor, config.error), (vec![], None), "{off:?}");
+            assert_eq!((config.cursor, config.error), (Ok(vec![]), None), "{off:?}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::thread;
 
-use port_test::cargo_bin;
+use port_test::{PortAllocator, cargo_bin};
 use tempfile::TempDir;
 
 const FIRST: u32 = 20_000;
@@ -93,14 +93,21 @@ impl Worker {
     fn lease(&mut self, count: usize) -> Vec<u32> {
         let stdin = self.child.stdin.as_mut().unwrap();
         writeln!(stdin, "{count}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        let ports = answer.split_whitespace().map(|port| port.parse().unwrap());
-        let ports: Vec<u32> = ports.collect();
+        let ports = self.answer();
         if ports.len() != count {
             panic!("the worker ended: {}", self.child.wait().unwrap());
         }
         ports
+    }
+}
+
+impl Worker {
+    /// The ports; none if it has ended.
+    fn answer(&mut self) -> Vec<u32> {
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer).unwrap();
+        let ports = answer.split_whitespace();
+        ports.map(|port| port.parse().unwrap()).collect()
     }
 }
 
@@ -270,10 +277,58 @@ fn a_file_that_can_only_be_read_is_done_without() {
         // SAFETY: the closure makes one system call, with numbers alone.
         unsafe { command.pre_exec(obey_modes) };
     }
-    let directory = place.file().parent().unwrap().to_owned();
-    for (path, mode) in [(place.file(), 0o400), (directory, 0o500)] {
-        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-        assert_eq!(Worker::start(&mut command).lease(3).len(), 3);
-    }
+    let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(&place.file(), 0o400);
+    assert_eq!(Worker::start(&mut command).lease(3).len(), 3);
     assert_eq!(fs::read(place.file()).unwrap(), [0; SIZE as usize]);
+
+    // A directory in which it cannot be made.
+    let directory = place.file().parent().unwrap().to_owned();
+    fs::remove_file(place.file()).unwrap();
+    mode(&directory, 0o500);
+    assert_eq!(Worker::start(&mut command).lease(3).len(), 3);
+    assert!(!place.file().exists());
+    // So that it can be removed.
+    mode(&directory, 0o700);
+}
+
+#[test]
+fn a_setting_that_is_neither_on_nor_off_is_told() {
+    let place = Place::new();
+    let mut worker = place.command();
+    let output = worker.env("PORT_TEST_CURSOR", "onn").stdin(Stdio::piped());
+    let mut worker = output.stderr(Stdio::piped()).spawn().unwrap();
+    writeln!(worker.stdin.take().unwrap(), "1").unwrap();
+    let output = worker.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains("InvalidSetting"), "{text}");
+    assert!(text.contains("PORT_TEST_CURSOR=\"onn\""), "{text}");
+}
+
+/// A search that meets many busy ports asks again and again whether the file is still whole. Between an
+/// answer and what is done then, some instructions, nothing can keep the owner from cutting it off; before
+/// each search asked so often, 18 of 20 processes ended here.
+#[test]
+fn a_file_that_is_cut_off_during_a_long_search() {
+    const PORTS: usize = 300;
+    let high = PortAllocator::builder().range(61_000..=u16::MAX);
+    let mut taken = high.build().unwrap().lease_block(PORTS as u16).unwrap();
+    let range = format!("{}-{}", taken[0].port(), taken[PORTS - 1].port());
+    taken.truncate(PORTS - 2);
+    let ended = (0..20).filter(|_| {
+        let place = Place::new();
+        let mut worker = Worker::start(place.command().env("PORT_TEST_RANGE", &range));
+        assert_eq!(worker.lease(1).len(), 1);
+        writeln!(worker.child.stdin.as_mut().unwrap(), "200").unwrap();
+        let before = fs::read(place.file()).unwrap();
+        while fs::read(place.file()).unwrap() == before {
+            thread::yield_now();
+        }
+        let file = File::options().write(true).open(place.file()).unwrap();
+        file.set_len(0).unwrap();
+        worker.answer().len() != 200
+    });
+    let ended = ended.count();
+    assert!(ended <= 5, "{ended} of 20 processes ended");
 }

@@ -69,7 +69,7 @@ fn listener(addr: SocketAddr, holders: &[Holder]) -> Option<String> {
 }
 
 impl Seen {
-    /// Of nodes that run.
+    /// Of nodes that run, and no rank is greater: the report has the nodes rank by rank.
     pub(super) const LAST_RANK: u8 = 3;
 
     /// Dead nodes before those that are not ready, and these before the others.

@@ -88,7 +88,7 @@ impl AllocatorBuilder {
     ///
     /// The default is where the last search of this user ended, in this process or another one or the
     /// run before, so that a port is used again as late as possible and a client that an old test has
-    /// left behind does not reach a new one. A range of fewer than 1,000 ports that is given here, and
+    /// left behind does not reach a new one. A range of fewer than 1,000 ports that is given to [`range`](Self::range), and
     /// every range where there is no file to remember it (see `PORT_TEST_CURSOR`), begins at another
     /// port for each process and each allocator, spread over the range, so that two rarely meet.
     pub fn start_at(mut self, port: u16) -> Self {
@@ -119,7 +119,8 @@ impl AllocatorBuilder {
     ///   or has port 0, if `PORT_TEST_RANGE` is malformed and no range was given, or if
     ///   [`start_at`](Self::start_at) lies outside.
     /// - [`InvalidAddress`](crate::AllocErrorKind::InvalidAddress) if the address is none of
-    ///   loopback, or `::1` on a machine without IPv6.
+    ///   loopback, or `::1` on a machine where IPv6 is missing or disabled.
+    /// - [`InvalidSetting`](crate::AllocErrorKind::InvalidSetting) if `PORT_TEST_CURSOR` is malformed.
     ///
     /// # Examples
     ///
@@ -140,7 +141,7 @@ impl AllocatorBuilder {
         match guard::supports(address) {
             Ok(true) => Ok(PortAllocator::new(Ok(space), self.settings)),
             Ok(false) => {
-                let message = format!("{address} cannot be leased: the kernel has no IPv6");
+                let message = format!("{address} cannot be leased: IPv6 is missing or disabled");
                 Err(AllocError::address(message, None))
             }
             Err(cause) => Err(AllocError::refused(space.range.text(), 0, cause)),
@@ -155,6 +156,9 @@ impl AllocatorBuilder {
 
     fn space(&self) -> Result<Space, RangeError> {
         let config = config::get();
+        if let Err(problem) = &config.cursor {
+            return Err(RangeError::setting(problem.clone()));
+        }
         let range = match (&self.range, &config.range) {
             (Some(range), _) => PortRange::of_builder(range)?,
             (None, Some(text)) => PortRange::of_variable(text)?,

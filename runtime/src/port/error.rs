@@ -16,6 +16,8 @@ pub enum AllocErrorKind {
     Exhausted,
     /// `PORT_TEST_RANGE` or what the builder was given is not a range of ports.
     InvalidRange,
+    /// A variable of the environment has a value that it cannot have.
+    InvalidSetting,
     /// The builder's address is none of this machine's loopback addresses.
     InvalidAddress,
     /// The process or the system may not open another file, and a lease is an open socket.
@@ -55,7 +57,8 @@ impl AllocError {
         self.0.kind
     }
 
-    /// The range that was searched, like `20000-29999`; if it was malformed, its text.
+    /// The range that was searched, like `20000-29999`; if it was malformed, its text; empty if the error is
+    /// not about a range.
     #[must_use]
     pub fn range(&self) -> &str {
         &self.0.range
@@ -114,8 +117,12 @@ impl AllocError {
         probed: u32,
         last: Option<io::Error>,
     ) -> Self {
+        let tried = match probed {
+            0 => "it has no more".to_owned(),
+            _ => format!("{probed} ports probed"),
+        };
         let message = format!(
-            "no {wanted} consecutive free ports in {range}: {probed} ports probed; ask for fewer, \
+            "no {wanted} consecutive free ports in {range}: {tried}; ask for fewer, \
              or name more ports ({VARIABLE}, or the builder's range)"
         );
         let mut error = AllocError::new(AllocErrorKind::Exhausted, range, message);
@@ -166,7 +173,7 @@ impl AllocError {
         if let Some(holders) = census.describe() {
             let _ = write!(
                 self.0.message,
-                "; processes and how many of the ports they hold: {holders}"
+                "; who holds how many of the ports: {holders}"
             );
         }
         if attempts > 1 {
@@ -180,11 +187,7 @@ impl AllocError {
 
 impl From<&RangeError> for AllocError {
     fn from(error: &RangeError) -> Self {
-        AllocError::new(
-            AllocErrorKind::InvalidRange,
-            error.text.clone(),
-            error.to_string(),
-        )
+        AllocError::new(error.kind, error.text.clone(), error.to_string())
     }
 }
 
@@ -222,10 +225,11 @@ pub(super) struct Miss {
     pub(super) last: Option<io::Error>,
 }
 
-/// A text that is not a range of ports. Can be cloned, because the global allocator repeats it
+/// A text that is not a range of ports, or another setting that is wrong. Can be cloned, because the global allocator repeats it
 /// from every call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RangeError {
+    kind: AllocErrorKind,
     text: String,
     message: String,
 }
@@ -233,6 +237,7 @@ pub(super) struct RangeError {
 impl RangeError {
     pub(super) fn in_variable(text: &str, problem: String) -> Self {
         RangeError {
+            kind: AllocErrorKind::InvalidRange,
             text: text.to_owned(),
             message: format!(
                 "{VARIABLE}={text:?} is not a range of ports: {problem}; write it like \
@@ -243,6 +248,7 @@ impl RangeError {
 
     pub(super) fn in_builder(text: String, problem: String) -> Self {
         RangeError {
+            kind: AllocErrorKind::InvalidRange,
             message: format!("range({text}) of the builder is not a range of ports: {problem}"),
             text,
         }
@@ -250,13 +256,24 @@ impl RangeError {
 
     pub(super) fn start(port: u16, range: String) -> Self {
         RangeError {
+            kind: AllocErrorKind::InvalidRange,
             message: format!("start_at({port}) of the builder is not in its range {range}"),
             text: range,
         }
     }
 
+    /// A setting that is not about the range keeps from leasing as well, lest it be ignored.
+    pub(super) fn setting(message: String) -> Self {
+        RangeError {
+            kind: AllocErrorKind::InvalidSetting,
+            text: String::new(),
+            message,
+        }
+    }
+
     pub(super) fn of_machine(problem: &str) -> Self {
         RangeError {
+            kind: AllocErrorKind::InvalidRange,
             text: String::new(),
             message: format!("no default range of ports: {problem}; set {VARIABLE}"),
         }

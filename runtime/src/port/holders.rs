@@ -80,7 +80,11 @@ pub(crate) fn census(wanted: &dyn Fn(u16) -> bool) -> Census {
     for socket in sockets.values().filter(|socket| !socket.seen) {
         match hidden.iter_mut().find(|(user, _)| *user == socket.user) {
             Some((_, ports)) => insert(ports, socket.port),
-            None => hidden.push((socket.user, vec![socket.port])),
+            None => {
+                // In the same order each time, whatever that of the map is.
+                let place = hidden.partition_point(|(user, _)| *user < socket.user);
+                hidden.insert(place, (socket.user, vec![socket.port]));
+            }
         }
     }
     let mut held = vec![false; 1 << 16];
@@ -132,7 +136,10 @@ impl Census {
         let mut texts: Vec<_> = visible
             .iter()
             .take(FEW)
-            .map(|holder| format!("{holder}: {}", holder.ports.len()))
+            .map(|holder| match holder.pid == std::process::id() {
+                true => format!("this process (pid {}): {}", holder.pid, holder.ports.len()),
+                false => format!("{holder}: {}", holder.ports.len()),
+            })
             .collect();
         if visible.len() > FEW {
             texts.push(format!("and {} more", visible.len() - FEW));
@@ -145,7 +152,7 @@ impl Census {
         }
         if !closing.is_empty() {
             texts.push(format!(
-                "nobody, but the kernel for up to a minute after a server there has closed a connection: {}",
+                "closed connections, for up to a minute after the server has closed them: {}",
                 closing.len()
             ));
         }
@@ -354,7 +361,10 @@ mod tests {
             };
             let text = census.describe().unwrap();
             assert!(text.contains("): 1, processes of user 7"), "{text}");
-            assert!(text.contains("from this one: 2, nobody, "), "{text}");
+            assert!(
+                text.contains("from this one: 2, closed connections, "),
+                "{text}"
+            );
             assert!(text.ends_with(": 3"), "{text}");
         }
         drop(listener);

@@ -101,15 +101,17 @@ fn environment(command: &mut Command) -> Vec<(OsString, OsString)> {
     command.env_remove(PID);
     let noted = |(name, value): (&OsStr, Option<&OsStr>)| name == PID && value.is_none();
     let cleared = !command.get_envs().any(noted);
-    let mut environment = match cleared {
-        true => Vec::new(),
-        false => env::vars_os().collect(),
+    let mut environment = Vec::new();
+    // Of a name that is there twice std passes on the last.
+    let mut set = |name: OsString, value: Option<OsString>| {
+        environment.retain(|(other, _)| *other != name);
+        environment.extend(value.map(|value| (name, value)));
     };
+    if !cleared {
+        env::vars_os().for_each(|(name, value)| set(name, Some(value)));
+    }
     for (name, value) in command.get_envs() {
-        environment.retain(|(other, _)| other != name);
-        if let Some(value) = value {
-            environment.push((name.to_owned(), value.to_owned()));
-        }
+        set(name.to_owned(), value.map(OsStr::to_owned));
     }
     environment.retain(|(name, _)| ![PID, COUNT, NAMES].iter().any(|own| name == own));
     environment

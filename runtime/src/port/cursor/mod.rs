@@ -19,9 +19,11 @@ use super::range::PortRange;
 use super::sync::{AtomicU64, Ordering};
 use word::{EMPTY, Key};
 
-/// After so many steps it is asked again whether the file is still there. Asking is a system call of
-/// a tenth of a failed bind, and a search of a whole range that is taken makes 22,000 steps.
-const STEPS_UNSEEN: u32 = 16;
+/// At most so many places a search takes at once when the first was busy, and no more than one of so many of
+/// the circle. Each time it asks whether the file is still there, a system call of a tenth of a failed bind, and
+/// a whole range that is taken is 22,000 places. Those that it does not come to are left out until the next
+/// round: of a small circle they would be all.
+const AT_ONCE: u32 = 16;
 
 /// A place in a circle of at most 65,536 places.
 ///
@@ -79,8 +81,9 @@ impl Cursor {
     pub(super) fn steps(&self) -> Steps<'_> {
         Steps {
             cursor: self,
-            word: &self.own,
-            unseen: 0,
+            place: 0,
+            left: 0,
+            count: 1,
         }
     }
 
@@ -119,20 +122,26 @@ impl Cursor {
 #[derive(Debug)]
 pub(super) struct Steps<'a> {
     cursor: &'a Cursor,
-    word: &'a AtomicU64,
-    /// How many steps it may still take without looking for the word again.
-    unseen: u32,
+    place: u32,
+    /// How many places from there on are this search's own.
+    left: u32,
+    /// How many it takes next: one for the first step, which nearly always is the last.
+    count: u32,
 }
 
 impl Steps<'_> {
     /// The present place; moves on by one.
     pub(super) fn step(&mut self) -> u32 {
-        if self.unseen == 0 {
-            self.word = self.cursor.word();
-            self.unseen = STEPS_UNSEEN;
+        let length = self.cursor.key.length();
+        if self.left == 0 {
+            self.left = self.count;
+            self.place = self.cursor.take(self.left);
+            self.count = (length / AT_ONCE).clamp(1, AT_ONCE);
         }
-        self.unseen -= 1;
-        self.cursor.take_from(self.word, 1)
+        let place = self.place;
+        self.left -= 1;
+        self.place = (place + 1) % length;
+        place
     }
 }
 

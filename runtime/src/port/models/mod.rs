@@ -2,8 +2,9 @@
 //! every value that a load may see.
 //!
 //! They run the product's own code: under `--cfg port_test_loom`, `sync` takes its primitives from
-//! [`atomics`] and [`notify`], which can be told to have a flaw. So each model has a twin that must
-//! fail, in which the same code runs on a flawed primitive.
+//! [`atomics`] and [`notify`], which can be told to have a flaw. So those of lost updates and lost
+//! wake-ups have a twin that must fail, in which the same code runs on a flawed primitive. The loop around
+//! `Waiters` in `PortAllocator::lease` binds sockets, and is written again in `waiters`.
 //!
 //! What loom cannot say (its README, "Unsupported features"): it takes an access with `SeqCst` for
 //! `AcqRel`, so it may report what cannot happen; nothing here has such an access. It does not try

@@ -110,8 +110,10 @@ proptest! {
     }
 
     #[test]
-    fn a_bad_part_of_a_reserved_list_hides_no_other(runs in reserved(), bad in text()) {
-        prop_assume!(!bad.split(',').any(|part| meaning(part).is_some()));
+    fn a_bad_part_of_a_reserved_list_hides_no_other(
+        runs in reserved(),
+        bad in text().prop_filter("names a port", |bad| !bad.split(',').any(|part| meaning(part).is_some())),
+    ) {
         let good = runs.iter().map(|(first, last)| format!("{first}-{last}"));
         let parts: Vec<String> = good.flat_map(|part| [part, bad.clone()]).collect();
         prop_assert_eq!(parse_reserved(&parts.join(",")), set(&runs));
@@ -154,7 +156,7 @@ proptest! {
 
 proptest! {
     // Each looks at all ports there are.
-    #![proptest_config(ProptestConfig { cases: config().cases / 4, ..config() })]
+    #![proptest_config(ProptestConfig { cases: (config().cases / 4).max(1), ..config() })]
 
     #[test]
     fn the_default_range_has_nothing_that_is_taken(ephemeral in bounds(), runs in reserved()) {

@@ -22,7 +22,7 @@ use std::io;
 use std::process::ExitCode;
 
 const USAGE: &str =
-    "usage: cost compile | cost build [--rounds N] [NAME..] | cost run [--rounds N]";
+    "usage: cost compile [--rounds N] | cost build [--rounds N] [NAME..] | cost run [--rounds N]";
 
 fn main() -> io::Result<ExitCode> {
     let mut args: Vec<_> = std::env::args().skip(1).collect();

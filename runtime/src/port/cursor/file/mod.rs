@@ -32,7 +32,13 @@ impl Slot {
     pub(super) fn of(key: Key) -> Option<Self> {
         // For the whole process, and until its end.
         static FILE: OnceLock<Option<CursorFile>> = OnceLock::new();
-        let open = || config::get().cursor.iter().find_map(CursorFile::open);
+        let open = || {
+            config::get()
+                .cursor
+                .iter()
+                .flatten()
+                .find_map(CursorFile::open)
+        };
         let file = FILE.get_or_init(open).as_ref()?;
         let word = table::slot(file.table()?, key);
         Some(Slot { file, word })
@@ -59,7 +65,8 @@ unsafe impl Sync for CursorFile {}
 impl CursorFile {
     fn open(place: &CursorPlace) -> Option<Self> {
         let file = open(place).ok()?;
-        make_room(&file).ok()?;
+        // Also where it is long enough: a copy of it may have holes.
+        fill_up(&file).ok()?;
         // SAFETY: a new mapping at an address of the kernel's choice takes nobody's memory, and it lives
         // as long as the process.
         let address = unsafe {
@@ -90,12 +97,28 @@ impl CursorFile {
 
 /// Gives the file the length of a table, if it has less; never less than it has.
 fn make_room(mut file: &File) -> io::Result<()> {
-    // Seeking is the cheapest way to ask: nearly every lease does. Nobody else uses the position.
+    // Seeking is the cheapest way to ask: nearly every lease does. Nobody else uses the position; threads
+    // wait for each other at it for as long as the call takes, a tenth of a microsecond.
     if file.seek(SeekFrom::End(0))? >= SIZE as u64 {
         return Ok(());
     }
+    fill_up(file)
+}
+
+fn fill_up(file: &File) -> io::Result<()> {
+    let mut most = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: getrlimit writes one `rlimit`, which lives.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut most) } == 0;
+    if !known || most.rlim_cur < SIZE as libc::rlim_t {
+        // To write beyond that limit is a signal.
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     // With blocks on the disk, which a file that was merely made longer would not have: to write to a
-    // mapping for which a full disk has no block is SIGBUS as well.
+    // mapping for which a full disk has no block is SIGBUS as well. (File systems that write each block
+    // anew, like btrfs, do not promise to have another one.)
     // SAFETY: takes no pointer.
     match unsafe { libc::posix_fallocate(file.as_raw_fd(), 0, SIZE as libc::off_t) } {
         0 => Ok(()),
@@ -115,16 +138,23 @@ fn open(place: &CursorPlace) -> io::Result<File> {
         own.then_some(()).ok_or_else(refuse)
     };
     is_own(&place.base)?;
-    let directory = place.base.join(place.below);
-    let mut builder = DirBuilder::new();
-    builder.recursive(true).mode(0o700).create(&directory)?;
-    is_own(&directory)?;
+    let mut directory = place.base.clone();
+    for name in place.below {
+        directory.push(name);
+        match DirBuilder::new().mode(0o700).create(&directory) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => result?,
+        }
+        is_own(&directory)?;
+    }
 
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     options.mode(0o600).custom_flags(libc::O_NOFOLLOW);
     let file = options.open(directory.join("cursor"))?;
     let data = file.metadata()?;
-    let own = data.is_file() && data.uid() == user && data.mode() & 0o077 == 0;
+    // Another name for it could be that of a file of the user's that is something else.
+    let own = data.is_file() && data.nlink() == 1;
+    let own = own && data.uid() == user && data.mode() & 0o077 == 0;
     own.then_some(file).ok_or_else(refuse)
 }
