@@ -269,10 +269,14 @@ fn a_file_that_can_only_be_read_is_done_without() {
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         /// CAP_DAC_OVERRIDE: what root may do whatever a file's mode says.
         const OVERRIDE: libc::c_ulong = 1;
-        // SAFETY: takes numbers alone.
-        let obey_modes = || match unsafe { libc::prctl(libc::PR_CAPBSET_DROP, OVERRIDE) } {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
+        let obey_modes = || {
+            // SAFETY: takes numbers alone. A root that does not have it need not, and may not, drop it.
+            let has = unsafe { libc::prctl(libc::PR_CAPBSET_READ, OVERRIDE) } == 1;
+            // SAFETY: as above.
+            if has && unsafe { libc::prctl(libc::PR_CAPBSET_DROP, OVERRIDE) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            Ok(())
         };
         // SAFETY: the closure makes one system call, with numbers alone.
         unsafe { command.pre_exec(obey_modes) };

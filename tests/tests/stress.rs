@@ -47,13 +47,14 @@ fn strangers_at_full_speed() {
 /// How many ports were leased and could not be bound, in all processes.
 fn run(style: &str, start: Option<u16>, pace: u32) -> u32 {
     let start = start.map_or("-".to_owned(), |port| port.to_string());
-    let noise = Worker::start(&["noise", &pace.to_string(), &start]);
+    let mut noise = Worker::start(&["noise", &pace.to_string(), &start]);
     let args = ["lease", &ROUNDS.to_string(), style, &start];
     let mut workers: Vec<Worker> = (0..PROCESSES).map(|_| Worker::start(&args)).collect();
     for worker in &mut workers {
         worker.begin();
     }
     let stolen = workers.into_iter().map(Worker::stolen).sum();
+    noise.is_there();
     drop(noise);
     stolen
 }
@@ -75,6 +76,13 @@ impl Worker {
         let child = self.0.as_mut().expect("running");
         let stdin = child.stdin.as_mut().expect("piped");
         stdin.write_all(b"x").expect("the worker waits");
+    }
+
+    /// Without the noise the rest would be easy.
+    fn is_there(&mut self) {
+        let child = self.0.as_mut().expect("not ended by us");
+        let ended = child.try_wait().expect("its state");
+        assert!(ended.is_none(), "a worker has ended: {ended:?}");
     }
 
     fn stolen(mut self) -> u32 {

@@ -15,7 +15,7 @@ use std::io;
 use std::net::TcpListener;
 use std::time::Duration;
 
-use port_test::{AllocError, PortAllocator, PortLease};
+use port_test::{AllocError, PortAllocator};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -54,8 +54,8 @@ fn block(count: u16) -> Result<Vec<TcpListener>> {
     let block = block.or_else(|_| PortAllocator::global().lease_block(count))?;
     // A listener stays when its lease goes.
     Ok(block
-        .iter()
-        .map(PortLease::listen)
+        .into_iter()
+        .map(|lease| lease.listen())
         .collect::<io::Result<_>>()?)
 }
 

@@ -105,7 +105,12 @@ fn noise(ports: &PortAllocator, start: Option<u16>, pace: Duration) -> Result<()
             // Mostly free, sometimes a lease's.
             explicit.extend(TcpListener::bind(("127.0.0.1", next())));
         }
-        ephemeral.push_back(TcpListener::bind("127.0.0.1:0")?);
+        match TcpListener::bind("127.0.0.1:0") {
+            Ok(listener) => ephemeral.push_back(listener),
+            // Between its bind and its listen somebody who names the port was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error.into()),
+        }
         if ephemeral.len() > HELD {
             ephemeral.pop_front();
         }

@@ -3,7 +3,7 @@
 //! Cold: everything is compiled, in a new target directory, from sources that are on the disk. Touched:
 //! the crate's own test file is newer than the last build, which is what a user waits for all day. Each
 //! build is followed or preceded by one of the same crate without the dependency; the figures are the
-//! medians of the differences. The bound: port-test is cheaper than rstest, if both are measured.
+//! medians of the differences. The bound: port-test is cheaper than test-context, if both are measured.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -28,7 +28,7 @@ const USE: &str = "#[port_test::port_test]\nasync fn with(_node: port_test::Test
 const TOUCHES: usize = 5;
 
 /// The place of the one that the bound is about, and of the one that it must stay under.
-const BOUND: [&str; 2] = ["port-test", "rstest"];
+const BOUND: [&str; 2] = ["port-test", "test-context"];
 
 /// A name, the line in the manifest, and the smallest natural use.
 const CANDIDATES: [(&str, &str, &str); 8] = [

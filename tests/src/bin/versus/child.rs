@@ -48,6 +48,14 @@ impl Worker {
         }
     }
 
+    /// An error if it has ended.
+    pub(crate) fn is_there(&mut self) -> Result<(), BoxError> {
+        match self.child.try_wait()? {
+            None => Ok(()),
+            Some(status) => Err(format!("a worker has ended, {status}").into()),
+        }
+    }
+
     pub(crate) fn begin(&mut self) -> io::Result<()> {
         match &mut self.child.stdin {
             Some(stdin) => stdin.write_all(b"\n"),

@@ -128,7 +128,7 @@ impl Figures {
             alone: Share::sample(10),
             beside: Some(Beside {
                 theirs: Share::sample(2),
-                ours: [Share::sample(1), Share::sample(0)],
+                ours: [Share::sample(1), Share::sample(0), Share::sample(0)],
             }),
             ..row("peer", "Peer::pick(<T>)", 70_000.0)
         };

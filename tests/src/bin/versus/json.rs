@@ -24,8 +24,8 @@ fn row(row: &Row) -> Value {
         "per_second": row.per_second.map(|rate| rate.map(f64::round)),
         "stolen": share(row.alone),
         "stolen_beside_port_test": row.beside.map(|beside| share(beside.theirs)),
-        "port_test_beside_it": row.beside.map(|Beside { ours: [told, handed], .. }| {
-            json!({ "told_a_number": share(told), "handed_a_listener": share(handed) })
+        "port_test_beside_it": row.beside.map(|Beside { ours: [told, handed, bare], .. }| {
+            json!({ "told_a_number": share(told), "handed_a_listener": share(handed), "bare_number": share(bare) })
         }),
     })
 }

@@ -45,7 +45,12 @@ pub(crate) fn work(pace: Duration, range: &RangeInclusive<u16>) -> Result<(), Bo
             // Mostly free, sometimes a contender's.
             explicit.extend(bind_next().into_iter().flatten());
         }
-        ephemeral.push_back(TcpListener::bind("127.0.0.1:0")?);
+        match TcpListener::bind("127.0.0.1:0") {
+            Ok(listener) => ephemeral.push_back(listener),
+            // Between its bind and its listen somebody who names the port was quicker.
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error.into()),
+        }
         if ephemeral.len() > HELD {
             ephemeral.pop_front();
         }

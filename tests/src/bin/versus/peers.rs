@@ -74,7 +74,7 @@ pub(crate) fn rows() -> Vec<Contender> {
             keeps: "a number, reserved in this process",
             looks: EIGHT_TO_SIXTEEN,
             take: |_| Ok(Held::Peer(Kept::Reserved(ReservedPort::random()?))),
-            part: Part::SUMMARY,
+            part: Part::ALL,
         },
         Contender {
             library: "reserve-port",
@@ -85,7 +85,7 @@ pub(crate) fn rows() -> Vec<Contender> {
                 let (port, listener) = ReservedPort::random_with_tcp(Ipv4Addr::LOCALHOST)?;
                 Ok(Held::Peer(Kept::ReservedListener(port, listener)))
             },
-            part: Part::ALL,
+            part: Part::SUMMARY,
         },
         number(
             ("openport", "pick_unused_port(range)", Part::ALL),
@@ -117,12 +117,12 @@ pub(crate) fn rows() -> Vec<Contender> {
             part: Part::ALL,
         },
         number(
-            ("port-selector", "random_free_tcp_port()", Part::SUMMARY),
+            ("port-selector", "random_free_tcp_port()", Part::ALL),
             Looks::Ephemeral,
             |_| held(port_selector::random_free_tcp_port()),
         ),
         number(
-            ("port-selector", "select_free_port(range)", Part::ALL),
+            ("port-selector", "select_free_port(range)", Part::SUMMARY),
             Looks::Told,
             |scene| {
                 held(port_selector::select_free_port(Selector {

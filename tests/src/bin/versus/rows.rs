@@ -16,9 +16,9 @@ pub(crate) const OURS: &str = "port-test";
 /// Whether the peers' libraries are in this program.
 pub(crate) const PEERS: bool = cfg!(feature = "peers");
 
-/// The rows of this library that run beside all others: a server that is told a number, and one that
-/// is handed a listener.
-pub(crate) const BESIDE: [&str; 2] = [LEASE.call, LEASE_AND_LISTEN.call];
+/// The rows of this library that run beside all others: a server that is told a number, one that is handed a
+/// listener, and one that is told a number of which nothing else is kept.
+pub(crate) const BESIDE: [&str; 3] = [LEASE.call, LEASE_AND_LISTEN.call, NEXT_AVAILABLE_PORT.call];
 
 /// The limit comes first.
 pub(crate) fn rows() -> Vec<Contender> {

@@ -119,7 +119,7 @@ fn contest(
     effort: &Effort,
 ) -> Result<Vec<Share>, BoxError> {
     let range = format!("{}-{}", range.start(), range.end());
-    let _noise = Worker::start(&["noise".to_owned(), effort.pace.to_string(), range.clone()])?;
+    let mut noise = Worker::start(&["noise".to_owned(), effort.pace.to_string(), range.clone()])?;
     let mut workers = Vec::new();
     for (w, row) in sides.iter().enumerate() {
         let numbers = [*row, effort.rounds as usize, w, sides.len()].map(|n| n.to_string());
@@ -149,6 +149,8 @@ fn contest(
             refused: refused as u32,
         });
     }
+    // It goes on until it is dropped, or something is wrong with it.
+    noise.is_there()?;
     Ok(shares)
 }
 

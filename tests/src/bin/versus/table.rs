@@ -96,8 +96,8 @@ fn throughput(figures: &Figures) -> String {
 fn stolen(figures: &Figures) -> String {
     let mut text = String::from(
         "| stolen rounds | ports | of rounds | among its own kind | beside port-test | \
-         port-test beside it: told a number | handed a listener |\n\
-         |---|--:|--:|--:|--:|--:|--:|\n",
+         port-test beside it: told a number | handed a listener | a bare number |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for row in &figures.rows {
         text += &line(&[
@@ -108,6 +108,7 @@ fn stolen(figures: &Figures) -> String {
             opt(row.beside, |beside| share(beside.theirs)),
             opt(row.beside, |beside| share(beside.ours[0])),
             opt(row.beside, |beside| share(beside.ours[1])),
+            opt(row.beside, |beside| share(beside.ours[2])),
         ]);
     }
     text

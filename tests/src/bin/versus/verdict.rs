@@ -32,7 +32,7 @@ pub(crate) fn losses(figures: &Figures, library: &str) -> Result<Vec<String>, St
             note(theirs, row, " beside port-test");
         }
         if library == rows::OURS {
-            let [told, handed] = ours;
+            let [told, handed, _bare] = ours;
             if row.names_none {
                 note(
                     told,
