@@ -190,7 +190,7 @@ mod tests {
     fn the_full_tables_have_what_was_lost_beside() {
         let text = full(&Figures::sample());
         let kept = "| port-test `next()` | a number | 5,000 | 7,000 | – | – | – |";
-        let peer = "| peer `Peer::pick(<T>)` | 10-20 | 40 | 25.0 % | 5.0 % | 2.5 % | 0 |";
+        let peer = "| peer `Peer::pick(<T>)` | 10-20 | 40 | 25.0 % | 5.0 % | 2.5 % | 0 | 0 |";
         let rate = "| port-test `lease()` | 129,870 | 259,740 | 389,610 |";
         for line in [kept, peer, rate] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
