@@ -1,1 +1,3 @@
-//! The tests themselves are in `tests/`.
+//! The tests themselves are in `tests/`; here is what several of them share.
+
+pub mod noise;

@@ -4,19 +4,16 @@
 //! number of ports that it leased and could not bind.
 //! `stress-worker noise PACE_US START|-` goes on until its stdin is closed.
 
-use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
 use std::io::{self, Read};
+use std::iter;
 use std::net::TcpListener;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use port_test::{PortAllocator, PortLease};
-
-/// Explicit ports that the noise holds at any time.
-const HELD: usize = 300;
+use port_test_tests::noise;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -75,47 +72,16 @@ fn lease(ports: &PortAllocator, rounds: u32, early: bool) -> Result<u32, Box<dyn
     Ok(stolen)
 }
 
-/// Binds ephemeral ports as fast as it can, and an explicit one of the leases' range after each
-/// `pace`, with plain std listeners: another program that looks for a free port.
+/// Another program, in the leases' range.
 fn noise(ports: &PortAllocator, start: Option<u16>, pace: Duration) -> Result<(), Box<dyn Error>> {
-    static OVER: AtomicBool = AtomicBool::new(false);
-    thread::spawn(|| {
-        // Ends when the test does, however it does.
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        OVER.store(true, Ordering::Relaxed);
-    });
     let range = ports.range()?;
     let length = range.len() as u16;
     // In the way of cursors that begin at `start`, or anywhere; a port in seven, so that most of
     // its neighbours are left.
     let mut place = start.map_or(0, |port| port - range.start());
-    let mut next = || {
+    let next = || {
         place = (place + 7) % length;
         range.start() + place
     };
-    let mut explicit = VecDeque::new();
-    let mut ephemeral = VecDeque::new();
-    let mut due = Instant::now();
-    while !OVER.load(Ordering::Relaxed) {
-        if explicit.len() < HELD || due <= Instant::now() {
-            due = Instant::now() + pace;
-            if explicit.len() >= HELD {
-                explicit.pop_front();
-            }
-            // Mostly free, sometimes a lease's.
-            explicit.extend(TcpListener::bind(("127.0.0.1", next())));
-        }
-        match TcpListener::bind("127.0.0.1:0") {
-            Ok(listener) => ephemeral.push_back(listener),
-            // Between its bind and its listen somebody who names the port was quicker.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error.into()),
-        }
-        if ephemeral.len() > HELD {
-            ephemeral.pop_front();
-        }
-        // Two processors are shared by ten processes.
-        thread::yield_now();
-    }
-    Ok(())
+    Ok(noise::make(pace, iter::repeat_with(next), || {})?)
 }

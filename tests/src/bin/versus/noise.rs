@@ -1,63 +1,16 @@
-//! Another program that is in everybody's way.
+//! Where the stranger goes that is in everybody's way.
 
-use std::collections::VecDeque;
-use std::io::{self, Read};
-use std::net::TcpListener;
 use std::ops::RangeInclusive;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use port_test::BoxError;
+use port_test_tests::noise;
 
 use super::child;
 
-/// Ports of each kind that the noise holds at any time.
-const HELD: usize = 300;
-
-/// The worker: `noise PACE_US RANGE`. Binds ephemeral ports as fast as it can, and an explicit one of
-/// the range after each `pace`, with plain std listeners, until its stdin is closed.
+/// The worker: `noise PACE_US RANGE`.
 pub(crate) fn work(pace: Duration, range: &RangeInclusive<u16>) -> Result<(), BoxError> {
-    static OVER: AtomicBool = AtomicBool::new(false);
-    thread::spawn(|| {
-        // Ends when the measurement does, however it does.
-        let _ = io::stdin().read_to_end(&mut Vec::new());
-        OVER.store(true, Ordering::Relaxed);
-    });
-    let mut explicit = VecDeque::new();
-    let mut ephemeral = VecDeque::new();
-    let mut ports = everywhere(range);
-    let mut bind_next = || {
-        ports
-            .next()
-            .map(|port| TcpListener::bind(("127.0.0.1", port)))
-    };
-    while explicit.len() < HELD {
-        // Some of them are other programs'.
-        explicit.extend(bind_next().into_iter().flatten());
-    }
-    child::ready();
-    let mut due = Instant::now() + pace;
-    while !OVER.load(Ordering::Relaxed) {
-        if due <= Instant::now() {
-            due = Instant::now() + pace;
-            explicit.pop_front();
-            // Mostly free, sometimes a contender's.
-            explicit.extend(bind_next().into_iter().flatten());
-        }
-        match TcpListener::bind("127.0.0.1:0") {
-            Ok(listener) => ephemeral.push_back(listener),
-            // Between its bind and its listen somebody who names the port was quicker.
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error.into()),
-        }
-        if ephemeral.len() > HELD {
-            ephemeral.pop_front();
-        }
-        // Two processors are shared by ten processes.
-        thread::yield_now();
-    }
-    Ok(())
+    Ok(noise::make(pace, everywhere(range), child::ready)?)
 }
 
 /// All ports of the range for ever, each far from those just before, so that the noise is spread
