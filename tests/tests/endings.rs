@@ -3,7 +3,7 @@
 //! The fixtures are tests of this very binary, ignored unless they are asked for by name: each check
 //! runs some of them in a child process, between two looks at that process's threads and sockets.
 
-use std::process::Command;
+use port_test_tests::fixture::{Place, outcome};
 
 mod fixture {
     use std::future::pending;
@@ -437,10 +437,6 @@ mod fixture {
     }
 }
 
-/// A link to this test binary in a directory of its own: what its tests keep lies beside it, where no
-/// other test and no other run of this one gets in the way.
-struct Place(tempfile::TempDir);
-
 /// What a child process that ran fixtures has left.
 struct Left {
     passed: bool,
@@ -452,12 +448,12 @@ struct Left {
 /// Runs the fixture `name` in a process of its own, between two looks.
 #[track_caller]
 fn run(name: &str) -> Left {
-    run_in(Place::new(), name)
+    run_in(Place::new("endings"), name)
 }
 
 #[track_caller]
 fn run_in(place: Place, name: &str) -> Left {
-    let left = place.run(name, &[]);
+    let left = run_there(place, name, &[]);
     let looks: Vec<_> = left
         .output
         .lines()
@@ -473,41 +469,20 @@ fn run_in(place: Place, name: &str) -> Left {
 }
 
 fn run_with(name: &str, environment: &[(&str, &str)]) -> Left {
-    Place::new().run(name, environment)
+    run_there(Place::new("endings"), name, environment)
 }
 
-impl Place {
-    fn new() -> Self {
-        let exe = std::env::current_exe().unwrap();
-        let directory = tempfile::tempdir_in(exe.parent().unwrap()).unwrap();
-        std::fs::hard_link(&exe, directory.path().join("endings")).unwrap();
-        Self(directory)
-    }
-
-    fn run(self, name: &str, environment: &[(&str, &str)]) -> Left {
-        let names =
-            ["a0_warm_up", "a1_look", name, "z_look"].map(|name| format!("fixture::{name}"));
-        let mut child = Command::new(self.0.path().join("endings"));
-        child
-            .args(["--ignored", "--exact", "--test-threads=1"])
-            .args(names);
-        // As `cargo test` runs it, also where this is run by nextest or with variables set.
-        child
-            .env_remove("NEXTEST_RUN_ID")
-            .env("RUST_BACKTRACE", "0");
-        for variable in ["KEEP", "RANGE", "DEBUG", "TIMEOUT_SCALE"] {
-            child.env_remove(format!("PORT_TEST_{variable}"));
-        }
-        let output = child.envs(environment.iter().copied()).output().unwrap();
-        let passed = output.status.success();
-        let output = [output.stdout, output.stderr]
-            .map(|bytes| String::from_utf8(bytes).unwrap())
-            .concat();
-        Left {
-            passed,
-            output,
-            place: self,
-        }
+/// Runs the fixture `name` between two that look at the process.
+fn run_there(place: Place, name: &str, environment: &[(&str, &str)]) -> Left {
+    let mut child = place.command(["a0_warm_up", "a1_look", name, "z_look"]);
+    child
+        .arg("--test-threads=1")
+        .envs(environment.iter().copied());
+    let (passed, output) = outcome(&mut child);
+    Left {
+        passed,
+        output,
+        place,
     }
 }
 

@@ -4,10 +4,10 @@
 //! this very binary, ignored unless it is asked for by name.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use port_test::{BoxError, Cluster, ErrorKind, NodeContext, TestNode, port_test};
+use port_test_tests::fixture::{Place, outcome};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tracing::{Instrument as _, Span, debug, error, info, info_span, warn};
@@ -333,32 +333,14 @@ struct Ran {
     passed: bool,
     output: String,
     /// Where its directories are; they go with it.
-    _place: tempfile::TempDir,
+    _place: Place,
 }
 
 fn run(name: &str, environment: &[(&str, &str)]) -> Ran {
-    // What a test keeps lies beside its binary.
-    let exe = std::env::current_exe().unwrap();
-    let place = tempfile::tempdir_in(exe.parent().unwrap()).unwrap();
-    let link = place.path().join("logs");
-    std::fs::hard_link(exe, &link).unwrap();
-    let mut child = Command::new(link);
-    child.args(["--ignored", "--exact", "--nocapture"]);
-    child.arg(format!("fixture::{name}"));
-    // As `cargo test` runs it, also where this is run by nextest or with variables set.
-    for variable in [
-        "NEXTEST_RUN_ID",
-        "PORT_TEST_KEEP",
-        "PORT_TEST_LOG",
-        "RUST_LOG",
-    ] {
-        child.env_remove(variable);
-    }
-    let output = child.envs(environment.iter().copied()).output().unwrap();
-    let passed = output.status.success();
-    let output = [output.stdout, output.stderr]
-        .map(|bytes| String::from_utf8(bytes).unwrap())
-        .concat();
+    let place = Place::new("logs");
+    let mut child = place.command([name]);
+    child.arg("--nocapture").envs(environment.iter().copied());
+    let (passed, output) = outcome(&mut child);
     Ran {
         passed,
         output,

@@ -10,6 +10,8 @@ use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use port_test_tests::fixture::Place;
+
 /// How often each way to end is tried.
 const ROUNDS: usize = 50;
 /// After the end of the test process. It takes milliseconds; what is left stays for good, and the rest is for
@@ -150,17 +152,11 @@ mod fixture {
 /// left; how it ended.
 #[track_caller]
 fn check(name: &str, end: impl Fn(&Child)) -> ExitStatus {
-    let exe = std::env::current_exe().unwrap();
-    let place = tempfile::tempdir_in(exe.parent().unwrap()).unwrap();
-    let link = place.path().join("orphans");
-    std::fs::hard_link(&exe, &link).unwrap();
-    let mark = place.path().to_str().unwrap();
+    let place = Place::new("orphans");
+    let mark = place.directory.path().to_str().unwrap();
 
-    let mut fixture = Command::new(link);
+    let mut fixture = place.command([name]);
     fixture
-        .args(["--ignored", "--exact", &format!("fixture::{name}")])
-        .env_remove("NEXTEST_RUN_ID")
-        .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
